@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* The table behind which stacks come from the device or from plain memory. */
+#ifndef CORO_USERLIB_BACKEND_H
+#define CORO_USERLIB_BACKEND_H
+
+#include <coro/debug.h>
+#include <linux/coro.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * What a backend gives: one block of stacks and one table, both indexed by
+ * CORO_INDEX(id). In: stack_size and max as wished; out: as granted.
+ */
+struct coro__space {
+	char *stacks;
+	struct coro_shm_context *table;
+	size_t stack_size; /* guard page included */
+	unsigned int max;
+	int fd; /* device only */
+	struct coro__portable *portable;
+};
+
+struct coro__backend {
+	const char *name;
+	/* 0 or a negative errno; nothing is left behind on failure. */
+	int (*open)(struct coro__space *sp);
+	void (*close)(struct coro__space *sp);
+	/* How many ids were allocated, at least 1; or a negative errno. */
+	int (*alloc)(struct coro__space *sp, uint64_t *ids, unsigned int nr);
+	/* Ids are live ones; @trim gives the memory back. May reorder @ids. */
+	void (*free)(struct coro__space *sp, uint64_t *ids, unsigned int nr,
+		     bool trim);
+	int64_t (*peak)(struct coro__space *sp, uint64_t id);
+	/* Fills all but coroutines. */
+	int (*stats)(struct coro__space *sp, struct coro_stats *stats);
+};
+
+extern const struct coro__backend coro__backend_device;
+extern const struct coro__backend coro__backend_portable;
+
+static inline char *coro__stack_base(const struct coro__space *sp, uint64_t id)
+{
+	return sp->stacks + (size_t)CORO_INDEX(id) * sp->stack_size;
+}
+
+#endif /* CORO_USERLIB_BACKEND_H */

@@ -1,0 +1,563 @@
+// SPDX-License-Identifier: MIT
+/* The coroutine object: its state, its frame and its linkage to those who drive and await it. */
+#include "coroutine.h"
+
+#include <execinfo.h>
+#include <string.h>
+
+#include "sched.h"
+#include "switch.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/common_interface_defs.h>
+
+static void coro__jump_begin(struct coro__thread *t, struct coro *from,
+			     struct coro *to)
+{
+	bool ends = from && from->shm->state == CORO_STATE_CLOSED;
+	void **fake = from ? &from->fake_stack : &t->fake_stack;
+
+	if (to)
+		__sanitizer_start_switch_fiber(
+			ends ? NULL : fake, coro__stack_low(to),
+			(size_t)(coro__stack_top(to) - coro__stack_low(to)));
+	else
+		__sanitizer_start_switch_fiber(ends ? NULL : fake,
+					       t->stack_bottom, t->stack_bytes);
+}
+
+static void coro__jump_end(struct coro *from)
+{
+	__sanitizer_finish_switch_fiber(from ? from->fake_stack :
+					       coro__thread()->fake_stack,
+					NULL, NULL);
+}
+#else
+static void coro__jump_begin(struct coro__thread *t, struct coro *from,
+			     struct coro *to)
+{
+	(void)t;
+	(void)from;
+	(void)to;
+}
+
+static void coro__jump_end(struct coro *from)
+{
+	(void)from;
+}
+#endif
+
+void coro__jump(struct coro__thread *t, struct coro *from, struct coro *to,
+		__u64 *save, __u64 load)
+{
+	coro__jump_begin(t, from, to);
+	coro__switch(save, load);
+	coro__jump_end(from);
+}
+
+/* Back to the driver of @act, which is on top of the thread. */
+static void coro__leave(struct coro__thread *t, struct coro *c,
+			struct coro__act *act)
+{
+	c->saved_errno = *t->errno_p;
+	*t->errno_p = act->saved_errno;
+	t->act = act->up;
+	t->cur = act->prev;
+	coro__jump(t, c, act->prev, &c->shm->sp, *act->sp);
+}
+
+/* The function of @c returned: its awaiter goes on, or who resumed it. */
+static void coro__end(struct coro *c, long value)
+{
+	struct coro__thread *t = coro__thread();
+	struct coro__act *act = t->act;
+	struct coro *to = c->awaiter;
+
+	c->value = value;
+	c->shm->state = CORO_STATE_CLOSED;
+	coro__set_awaits(c, CORO_AWAITS_NOTHING, 0);
+	if (c == act->root) {
+		act->value = value;
+		act->outcome = CORO_ENDED;
+		coro__leave(t, c, act);
+	} else {
+		c->awaiter = NULL;
+		to->awaiting = NULL;
+		to->value = value;
+		to->err = 0;
+		*t->errno_p = to->saved_errno;
+		t->cur = to;
+		coro__set_running(to);
+		coro__jump(t, c, to, &c->shm->sp, to->shm->sp);
+	}
+	__builtin_unreachable();
+}
+
+void coro__main(struct coro *c)
+{
+	coro__jump_end(c);
+	coro__end(c, c->fn(c->arg));
+	__builtin_unreachable();
+}
+
+/* The innermost coroutine of the chain that @c awaits. */
+static struct coro *coro__leaf(const struct coro *c)
+{
+	const struct coro *leaf = c->leaf ? c->leaf : c;
+
+	while (leaf->awaiting)
+		leaf = leaf->awaiting;
+	return (struct coro *)leaf;
+}
+
+/*
+ * Whether the chain of @c waits in coro_yield(), where anybody may resume it;
+ * then *ret_leaf is who. The leaf can also be CLOSED: somebody drove it to its
+ * end behind its awaiter's back.
+ */
+static bool coro__resumable(const struct coro *c, struct coro **ret_leaf)
+{
+	struct coro *leaf = coro__leaf(c);
+
+	*ret_leaf = leaf;
+	if (leaf->shm->state == CORO_STATE_CLOSED)
+		return true;
+	return leaf->shm->state == CORO_STATE_SUSPENDED &&
+	       leaf->shm->awaits_kind == CORO_AWAITS_RESUME;
+}
+
+/* Whoever awaits @c, however far up, must look for the leaf anew. */
+static void coro__forget_leaf(struct coro *c)
+{
+	c->leaf = NULL;
+	for (struct coro *up = c->awaiter; up; up = up->awaiter)
+		up->leaf = NULL;
+}
+
+/*
+ * Who of a resumable chain goes on, with what: the leaf; or the awaiter of a
+ * leaf that ended without it, whose await fails.
+ */
+static struct coro *coro__aim(struct coro *c, struct coro *leaf, long value,
+			      int err)
+{
+	coro__forget_leaf(c);
+	if (leaf->shm->state == CORO_STATE_CLOSED && leaf != c) {
+		struct coro *awaiter = leaf->awaiter;
+
+		leaf->awaiter = NULL;
+		awaiter->awaiting = NULL;
+		leaf = awaiter;
+		value = 0;
+		err = -ESRCH;
+	}
+	leaf->value = value;
+	leaf->err = err;
+	return leaf;
+}
+
+/* The last reference went while it ran: now it has left. */
+static void coro__drop_left(struct coro *c)
+{
+	if (!c->refs) {
+		c->refs = 1;
+		coro_put(c);
+	}
+}
+
+static int coro__drive(struct coro__thread *t, struct coro *c,
+		       struct coro *leaf, long *ret_value)
+{
+	struct coro__act act = {
+		.up = t->act,
+		.root = c,
+		.prev = t->cur,
+		.sp = t->cur ? &t->cur->shm->sp : &t->sp,
+		.saved_errno = *t->errno_p,
+	};
+
+	*t->errno_p = leaf->saved_errno;
+	t->act = &act;
+	t->cur = leaf;
+	coro__set_running(leaf);
+	coro__jump(t, act.prev, leaf, act.sp, leaf->shm->sp);
+	coro__drop_left(c);
+	if (ret_value)
+		*ret_value = act.value;
+	return act.outcome;
+}
+
+/* Refusals that resume, throw and close share; 0 if @c can be driven. */
+static int coro__drivable(struct coro *c, struct coro **ret_leaf)
+{
+	if (!c)
+		return -EINVAL;
+	switch (c->shm->state) {
+	case CORO_STATE_CREATED:
+		*ret_leaf = c;
+		return c->task.loop ? -EBUSY : 0;
+	case CORO_STATE_SUSPENDED:
+		return c->task.loop || !coro__resumable(c, ret_leaf) ? -EBUSY :
+								       0;
+	case CORO_STATE_CLOSED:
+		return -ESRCH;
+	default:
+		return -EBUSY;
+	}
+}
+
+int coro_resume(struct coro *c, long value, long *ret_value)
+{
+	struct coro__thread *t;
+	struct coro *leaf;
+	int err;
+
+	err = coro__drivable(c, &leaf);
+	if (err)
+		return err;
+	if (value && c->shm->state == CORO_STATE_CREATED)
+		return -EINVAL;
+	err = coro__thread_ready(&t);
+	if (err)
+		return err;
+	return coro__drive(t, c, coro__aim(c, leaf, value, 0), ret_value);
+}
+
+void coro__close_created(struct coro *c, int err)
+{
+	c->value = err;
+	c->shm->state = CORO_STATE_CLOSED;
+}
+
+int coro_throw(struct coro *c, int err, long *ret_value)
+{
+	struct coro__thread *t;
+	struct coro *leaf;
+	int ret;
+
+	if (err >= 0 || err < -4095)
+		return -EINVAL;
+	ret = coro__drivable(c, &leaf);
+	if (ret)
+		return ret;
+	if (c->shm->state == CORO_STATE_CREATED) {
+		coro__close_created(c, err);
+		if (ret_value)
+			*ret_value = err;
+		return CORO_ENDED;
+	}
+	ret = coro__thread_ready(&t);
+	if (ret)
+		return ret;
+	return coro__drive(t, c, coro__aim(c, leaf, 0, err), ret_value);
+}
+
+int coro_close(struct coro *c, long *ret_value)
+{
+	long value;
+	int ret;
+
+	ret = coro_throw(c, CORO_EXIT, &value);
+	if (ret == -ESRCH)
+		value = c->value;
+	else if (ret == CORO_YIELDED)
+		return -EAGAIN;
+	else if (ret < 0)
+		return ret;
+	if (ret_value)
+		*ret_value = value;
+	return 0;
+}
+
+int coro_yield(long value, long *ret_value)
+{
+	struct coro__thread *t = coro__thread();
+	struct coro__act *act = t->act;
+	struct coro *c = t->cur;
+
+	if (!c || act->loop)
+		return -EPERM;
+	act->value = value;
+	act->outcome = CORO_YIELDED;
+	if (act->root != c && !act->root->awaiter)
+		act->root->leaf = c;
+	coro__set_suspended(c, CORO_AWAITS_RESUME, 0);
+	coro__leave(t, c, act);
+	if (c->err)
+		return c->err;
+	if (ret_value)
+		*ret_value = c->value;
+	return 0;
+}
+
+/* Why @me may not await @c inline; 0 if it may. */
+static int coro__awaitable(struct coro *me, struct coro *c,
+			   struct coro **ret_leaf)
+{
+	bool resumable;
+
+	if (c == me)
+		return -EDEADLK;
+	if (c->shm->state == CORO_STATE_CLOSED)
+		return -ESRCH;
+	resumable = c->shm->state == CORO_STATE_CREATED ||
+		    coro__resumable(c, ret_leaf);
+	if (c->shm->state == CORO_STATE_CREATED)
+		*ret_leaf = c;
+	if (*ret_leaf == me)
+		return -EDEADLK;
+	if (c->awaiter)
+		return -EALREADY;
+	return resumable ? 0 : -EBUSY;
+}
+
+/* Runs @leaf, the innermost of what @c awaits, in place of @me until @c ends. */
+static int coro__await_inline(struct coro__thread *t, struct coro *me,
+			      struct coro *c, struct coro *leaf)
+{
+	leaf = coro__aim(c, leaf, 0, 0);
+	me->awaiting = c;
+	c->awaiter = me;
+	me->saved_errno = *t->errno_p;
+	coro__set_suspended(me, CORO_AWAITS_CONTEXT, c->id);
+	*t->errno_p = leaf->saved_errno;
+	t->cur = leaf;
+	coro__set_running(leaf);
+	coro__jump(t, me, leaf, &me->shm->sp, leaf->shm->sp);
+	return me->err;
+}
+
+int coro_await_value(struct coro *c, long *ret_value)
+{
+	struct coro__thread *t = coro__thread();
+	struct coro *me = t->cur;
+	struct coro *leaf;
+	long value;
+	int err;
+
+	if (!c)
+		return -EINVAL;
+	if (!me)
+		return -EPERM;
+	if (c->task.loop)
+		return coro__join(t, c, ret_value);
+	err = coro__awaitable(me, c, &leaf);
+	if (err)
+		return err;
+	err = coro__await_inline(t, me, c, leaf);
+	if (err)
+		return err;
+	value = me->value;
+	/* Its own body may have put the reference that this call is to take. */
+	if (!c->refs)
+		c->refs = 1;
+	coro_put(c);
+	if (ret_value)
+		*ret_value = value;
+	return 0;
+}
+
+long coro_await(struct coro *c)
+{
+	long value;
+	int err = coro_await_value(c, &value);
+
+	return err ? err : value;
+}
+
+struct coro *coro_get(struct coro *c)
+{
+	c->refs++;
+	return c;
+}
+
+void coro_put(struct coro *c)
+{
+	struct coro *leaf;
+	long value;
+
+	if (!c || --c->refs)
+		return;
+	if (c->shm->state == CORO_STATE_RUNNING)
+		return; /* coro__drop_left() follows */
+	if (c->shm->state == CORO_STATE_SUSPENDED) {
+		if (!coro__resumable(c, &leaf))
+			return;
+		/* Cleanup may take references, and keep them. */
+		c->refs = 1;
+		while (coro_close(c, &value) == -EAGAIN)
+			;
+		if (--c->refs)
+			return;
+	}
+	coro__sched_give(c->sched, c, coro__thread()->sched == c->sched);
+}
+
+/* Creation frames beyond the caller lie between object and stack. */
+static void *coro__record_origins(struct coro *c, int depth)
+{
+	void *frames[CORO_ORIGIN_MAX + 4];
+	void **out;
+	int nr, at = 0;
+
+	nr = backtrace(frames, depth + 4);
+	while (at < nr && frames[at] != (void *)(uintptr_t)c->shm->origin)
+		at++;
+	if (at == nr)
+		return c;
+	nr -= at;
+	if (nr > depth)
+		nr = depth;
+	out = (void **)c - ((nr + 1) & ~1);
+	memcpy(out, frames + at, (size_t)nr * sizeof(*frames));
+	c->nr_origins = (unsigned int)nr;
+	return out;
+}
+
+static void coro__copy_name(struct coro *c, const char *name)
+{
+	size_t i = 0;
+
+	for (; name && i < CORO_NAME_LEN - 1 && name[i]; i++)
+		c->shm->name[i] = name[i];
+	c->shm->name[i] = '\0';
+}
+
+int coro__create(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
+		 const char *name, void *origin)
+{
+	struct coro__thread *t;
+	struct coro *c;
+	void *top;
+	int err;
+
+	if (!fn || !ret_coro)
+		return -EINVAL;
+	err = coro__thread_ready(&t);
+	if (err)
+		return err;
+	err = coro__sched_take(t->sched, &c);
+	if (err)
+		return err;
+	c->awaiting = NULL;
+	c->awaiter = NULL;
+	c->leaf = NULL;
+	c->err = 0;
+	c->saved_errno = 0;
+	c->refs = 1;
+	c->nr_origins = 0;
+	c->id_taken = false;
+	c->fn = fn;
+	c->arg = arg;
+	c->task.loop = NULL;
+#ifdef __SANITIZE_ADDRESS__
+	c->fake_stack = NULL;
+#endif
+	c->shm->entry = (uintptr_t)fn;
+	c->shm->origin = (uintptr_t)origin;
+	c->shm->worker = (unsigned int)t->tid;
+	coro__set_awaits(c, CORO_AWAITS_NOTHING, 0);
+	coro__copy_name(c, name);
+	top = t->origin_depth > 1 ? coro__record_origins(c, t->origin_depth) :
+				    c;
+	c->shm->sp = coro__frame_init(top, c);
+	c->shm->state = CORO_STATE_CREATED;
+	*ret_coro = c;
+	return 0;
+}
+
+int coro_create(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
+		const char *name)
+{
+	return coro__create(ret_coro, fn, arg, name,
+			    __builtin_return_address(0));
+}
+
+struct coro *coro_new_named(long (*fn)(void *arg), void *arg, const char *name)
+{
+	struct coro *c;
+
+	return coro__create(&c, fn, arg, name, __builtin_return_address(0)) ?
+		       NULL :
+		       c;
+}
+
+#undef coro_new
+struct coro *coro_new(long (*fn)(void *arg), void *arg)
+{
+	struct coro *c;
+
+	return coro__create(&c, fn, arg, NULL, __builtin_return_address(0)) ?
+		       NULL :
+		       c;
+}
+
+struct coro *coro_self(void)
+{
+	return coro__thread()->cur;
+}
+
+enum coro_state coro_state(const struct coro *c)
+{
+	enum coro_state state = (enum coro_state)c->shm->state;
+
+	if (state == CORO_STATE_SUSPENDED && c->awaiting &&
+	    coro__leaf(c)->shm->state == CORO_STATE_RUNNING)
+		return CORO_STATE_RUNNING;
+	return state;
+}
+
+enum coro_awaits coro_awaits(const struct coro *c, uint64_t *ret_arg)
+{
+	bool waits = coro_state(c) == CORO_STATE_SUSPENDED;
+
+	if (ret_arg)
+		*ret_arg = waits ? c->shm->awaits : 0;
+	return waits ? (enum coro_awaits)c->shm->awaits_kind :
+		       CORO_AWAITS_NOTHING;
+}
+
+const char *coro_name(const struct coro *c)
+{
+	return c->shm->name;
+}
+
+int coro_set_name(struct coro *c, const char *name)
+{
+	if (!c || !name)
+		return -EINVAL;
+	if (strnlen(name, CORO_NAME_LEN) == CORO_NAME_LEN)
+		return -ERANGE;
+	coro__copy_name(c, name);
+	return 0;
+}
+
+size_t coro_origin(const struct coro *c, void **ret_frames, size_t nr)
+{
+	size_t known = c->nr_origins ? c->nr_origins : 1;
+	void *const *frames = (void *const *)c - ((c->nr_origins + 1) & ~1U);
+
+	if (nr > known)
+		nr = known;
+	if (!c->nr_origins && nr)
+		ret_frames[0] = (void *)(uintptr_t)c->shm->origin;
+	else if (nr)
+		memcpy(ret_frames, frames, nr * sizeof(*ret_frames));
+	return known;
+}
+
+uint64_t coro_id(struct coro *c)
+{
+	c->id_taken = true;
+	return c->id;
+}
+
+size_t coro_size(const struct coro *c)
+{
+	return (size_t)(coro__stack_top(c) - coro__stack_low(c));
+}
+
+int64_t coro_stack_peak(const struct coro *c)
+{
+	return c->sched->be->peak(&c->sched->space, c->id);
+}

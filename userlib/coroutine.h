@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* The coroutine object inside the library, and what a thread knows of its coroutines. */
+#ifndef CORO_USERLIB_COROUTINE_H
+#define CORO_USERLIB_COROUTINE_H
+
+#include <coro/object.h>
+#include <stdbool.h>
+
+#include "list.h"
+
+struct coro__loop;
+struct coro__sched;
+struct coro__wait;
+
+/*
+ * One coro_resume(), or one turn of the loop: who drives and who is driven.
+ * Lives on the driver's stack; the loop's in the coroutine.
+ */
+struct coro__act {
+	struct coro__act *up; /* the one that @prev runs in */
+	struct coro *root; /* whom the driver resumed */
+	struct coro *prev; /* the driver; NULL for a thread */
+	__u64 *sp; /* the driver's stack pointer */
+	long value; /* yielded, or the result */
+	int outcome; /* CORO_YIELDED or CORO_ENDED */
+	int saved_errno; /* the driver's */
+	bool loop; /* the driver is a loop: takes no yield */
+};
+
+/* A coroutine that was handed to a loop. */
+struct coro__task {
+	struct coro__loop *loop; /* NULL until coro_start(); then for good */
+	struct coro__act base;
+	struct coro__act *act; /* while parked or ready: what to continue */
+	struct coro *cur; /* and who: the innermost */
+	struct coro__wait *wait; /* what it is parked in; NULL if it is not */
+	struct list all; /* in loop->tasks */
+	struct list ready; /* in loop->ready */
+	struct list joiners; /* struct coro__join of those who await it */
+	int cancel; /* what the next wait fails with, or 0 */
+};
+
+/*
+ * Lives at the top of its own stack. Linkage: @awaiting and @awaiter form the
+ * chain of coro_await(); @leaf shortcuts it from the one that was resumed to
+ * the innermost, so that a resume costs the same at any depth. Only a coroutine
+ * that nobody awaits has a @leaf, from a coro_yield() until it is resumed or
+ * somebody resumes one of those that it awaits; else it is NULL.
+ */
+struct coro {
+	struct coro_shm_context *shm; /* state, awaits, sp and name */
+	struct coro *awaiting;
+	struct coro *awaiter;
+	struct coro *leaf;
+	long value; /* in: sent or awaited; at the end: result */
+	int err; /* in: thrown, or 0 */
+	int saved_errno;
+	unsigned int refs;
+	unsigned int nr_origins; /* below the object, 0 for shm->origin alone */
+	bool id_taken; /* somebody may know the id: not for reuse */
+	long (*fn)(void *arg);
+	void *arg;
+	uint64_t id;
+	struct coro__sched *sched;
+	struct coro *next; /* in a list of the scheduler, when ended */
+	struct coro__task task;
+#ifdef __SANITIZE_ADDRESS__
+	void *fake_stack;
+#endif
+};
+
+struct coro__thread {
+	struct coro *cur; /* innermost running coroutine */
+	struct coro__act *act; /* what it runs in */
+	struct coro *task; /* which coroutine of the loop this is */
+	struct coro__loop *loop;
+	struct coro__sched *sched;
+	int *errno_p; /* NULL until the thread was set up */
+	int origin_depth;
+	int tid;
+	__u64 sp; /* of the thread's own stack */
+#ifdef __SANITIZE_ADDRESS__
+	const void *stack_bottom;
+	size_t stack_bytes;
+	void *fake_stack;
+#endif
+};
+
+/* Never inlined: after a switch the caller may be on another thread. */
+struct coro__thread *coro__thread(void);
+
+/* The thread, with its scheduler open; or a negative errno. */
+int coro__thread_ready(struct coro__thread **ret_thread);
+
+/* First C function of every coroutine. */
+void coro__main(struct coro *c) __attribute__((noreturn));
+
+/* Leave @from (NULL: the thread's own stack) for @to, whose fields are set. */
+void coro__jump(struct coro__thread *t, struct coro *from, struct coro *to,
+		__u64 *save, __u64 load);
+
+/* As coro_create(), for a caller at @origin. */
+int coro__create(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
+		 const char *name, void *origin);
+
+/* Close a CREATED coroutine: its result is @err. */
+void coro__close_created(struct coro *c, int err);
+
+/* coro_await_value() of a coroutine that a loop runs. */
+int coro__join(struct coro__thread *t, struct coro *c, long *ret_value);
+
+static inline void coro__set_awaits(struct coro *c, enum coro_awaits kind,
+				    uint64_t arg)
+{
+	c->shm->awaits_kind = kind;
+	c->shm->awaits = arg;
+}
+
+static inline void coro__set_running(struct coro *c)
+{
+	c->shm->state = CORO_STATE_RUNNING;
+	coro__set_awaits(c, CORO_AWAITS_NOTHING, 0);
+}
+
+static inline void coro__set_suspended(struct coro *c, enum coro_awaits kind,
+				       uint64_t arg)
+{
+	c->shm->state = CORO_STATE_SUSPENDED;
+	coro__set_awaits(c, kind, arg);
+}
+
+#endif /* CORO_USERLIB_COROUTINE_H */

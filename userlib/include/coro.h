@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libcoro: coroutines on io_uring, with a kernel that knows them.
+ *
+ * Rules that hold for every function of the library:
+ *
+ * - Errors are negative errno values. errno itself belongs to the caller: each
+ *   coroutine keeps its own across suspensions.
+ * - A ret_ pointer is written on success only, and may be NULL where it says so.
+ * - A deadline is absolute CLOCK_MONOTONIC time in nanoseconds (coro_after()
+ *   makes one), or CORO_NEVER.
+ * - A thread has one scheduler and at most one running loop. Its coroutines may
+ *   be used by one thread at a time.
+ * - "Suspends" means that other coroutines run before the call returns. A call
+ *   that can suspend is a cancellation point.
+ * - Nothing prints, exits or installs a handler unless you ask for it.
+ * - fork: the child has no coroutines, and cannot use the stack of one, so do
+ *   not call fork() inside a coroutine; posix_spawn() works everywhere.
+ */
+#ifndef CORO_H
+#define CORO_H
+
+#include <coro/debug.h>
+#include <coro/io.h>
+#include <coro/loop.h>
+#include <coro/object.h>
+#include <coro/time.h>
+
+#endif /* CORO_H */

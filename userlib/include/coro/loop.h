@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The loop: runs coroutines of one thread on one io_uring.
+ *
+ * A coroutine that was handed to the loop runs by itself; the loop holds a
+ * reference until it ended. Ready coroutines take turns in the order in which
+ * they became ready.
+ */
+#ifndef CORO_LOOP_H
+#define CORO_LOOP_H
+
+#include <coro/object.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * struct coro_loop_opts - how a loop is made
+ * @size: sizeof(struct coro_loop_opts).
+ * @sq_entries: submission queue; 0 for 256. A full queue is flushed, so this is
+ *	about batching only.
+ * @cq_entries: completion queue; 0 for 4,096. More than fit are kept by the
+ *	kernel.
+ * @recv_buffers: buffers of the loop's coro_receiver objects, a power of two up
+ *	to 32,768; 0 for 256. Allocated when the first receiver is made.
+ * @recv_buffer_bytes: size of each; 0 for 4,096.
+ */
+struct coro_loop_opts {
+	size_t size;
+	unsigned int sq_entries;
+	unsigned int cq_entries;
+	unsigned int recv_buffers;
+	unsigned int recv_buffer_bytes;
+};
+
+/**
+ * coro_run_opts() - run a loop until a function ends
+ * @fn: runs as the loop's first coroutine.
+ * @arg: passed to @fn.
+ * @opts: NULL for defaults.
+ * @ret_value: what @fn returned. May be NULL.
+ *
+ * When @fn has returned, coroutines that are still there are cancelled, every
+ * wait of theirs fails with -ECANCELED from then on, and the call returns when
+ * all have ended and every I/O operation is finished.
+ *
+ * If nothing is left that could ever wake a coroutine, what @fn waits in
+ * returns -EDEADLK.
+ *
+ * Context: thread, not coroutine.
+ * Return:
+ * * 0		 - @fn ran
+ * * -EBUSY	 - the thread runs a loop, or the caller is a coroutine
+ * * -EINVAL	 - @fn is NULL or @opts are bad
+ * * -E2BIG	 - @opts has fields that this library does not know
+ * * -ENOSYS	 - the kernel has no io_uring
+ * * -EPERM	 - io_uring is forbidden (kernel.io_uring_disabled, seccomp)
+ * * -EOPNOTSUPP - the kernel's io_uring is older than Linux 5.11
+ * * -ENOMEM	 - memory, or RLIMIT_MEMLOCK
+ * * -EMFILE, -ENFILE - no file descriptor for the ring
+ * * others	 - see coro_create()
+ */
+int coro_run_opts(long (*fn)(void *arg), void *arg,
+		  const struct coro_loop_opts *opts, long *ret_value);
+
+/**
+ * coro_run() - run a loop until a function ends
+ * @fn: runs as the loop's first coroutine.
+ * @arg: passed to @fn.
+ *
+ * coro_run_opts() in its short form.
+ *
+ * Context: thread, not coroutine.
+ * Return: what @fn returned, or the error of coro_run_opts().
+ */
+long coro_run(long (*fn)(void *arg), void *arg);
+
+/**
+ * coro_start() - hand a coroutine to the loop
+ * @c: a CREATED coroutine. The loop takes a reference of its own.
+ *
+ * It runs first when the caller suspends, after those that are ready.
+ *
+ * Context: coroutine of a running loop. Does not suspend.
+ * Return:
+ * * 0		 - success
+ * * -EPERM	 - no loop runs in this thread
+ * * -EINVAL	 - @c is NULL
+ * * -EBUSY	 - @c is not CREATED, or the loop has it
+ * * -ECANCELED	 - the loop is ending
+ */
+int coro_start(struct coro *c);
+
+/**
+ * coro_spawn() - start a coroutine that nobody awaits
+ * @fn: its function.
+ * @arg: passed to @fn; stays the caller's if the call fails.
+ *
+ * coro_create(), coro_start() and coro_put(). The macro names it after @fn.
+ *
+ * Context: coroutine of a running loop. Does not suspend.
+ * Return: 0, or the error of coro_create() or coro_start(); then @fn never runs.
+ */
+int coro_spawn(long (*fn)(void *arg), void *arg);
+#define coro_spawn(fn, arg) coro_spawn_named((fn), (arg), #fn)
+
+/**
+ * coro_spawn_named() - start a named coroutine that nobody awaits
+ * @fn: its function.
+ * @arg: passed to @fn.
+ * @name: as for coro_create().
+ *
+ * Context: as coro_spawn().
+ * Return: as coro_spawn().
+ */
+int coro_spawn_named(long (*fn)(void *arg), void *arg, const char *name);
+
+/**
+ * coro_cancel() - ask a coroutine of the loop to end
+ * @c: a coroutine that was handed to this thread's loop.
+ *
+ * What it waits in returns -ECANCELED, once; if it does not wait, its next wait
+ * does. An operation that finished first keeps its result, and the next wait
+ * fails instead. Before its first step its function is not entered and its
+ * result is -ECANCELED. The request is a request: a coroutine may go on.
+ *
+ * Context: thread of the loop, inside or outside coroutines. Does not suspend.
+ * Return:
+ * * 0		 - asked
+ * * -ESRCH	 - @c has ended
+ * * -EINVAL	 - @c is NULL or no coroutine of a loop
+ * * -EXDEV	 - @c belongs to the loop of another thread
+ */
+int coro_cancel(struct coro *c);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* CORO_LOOP_H */

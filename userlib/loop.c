@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+/* The loop: takes turns among ready coroutines, until the first of them has ended. */
+#include "loop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int coro__loop_opts(const struct coro_loop_opts *opts,
+			   struct coro_loop_opts *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (!opts)
+		return 0;
+	if (opts->size < offsetof(struct coro_loop_opts, sq_entries))
+		return -EINVAL;
+	if (opts->size > sizeof(*out))
+		return -E2BIG;
+	memcpy(out, opts, opts->size);
+	if (out->recv_buffers & (out->recv_buffers - 1) ||
+	    out->recv_buffers > 32768)
+		return -EINVAL;
+	return 0;
+}
+
+static void coro__loop_expire(struct coro__loop *loop)
+{
+	int64_t now;
+
+	if (!loop->timers.root)
+		return;
+	now = coro_now();
+	while (loop->timers.root && loop->timers.root->deadline_ns <= now) {
+		struct coro__timer *t = loop->timers.root;
+		struct coro__wait *w =
+			container_of(t, struct coro__wait, timer);
+
+		coro__timer_disarm(&loop->timers, t);
+		w->interrupt(loop, w, -ETIMEDOUT);
+	}
+}
+
+/* Nothing runs, and nothing is under way that could make it run. */
+static bool coro__loop_stuck(const struct coro__loop *loop)
+{
+	const struct coro__timer *next = loop->timers.root;
+
+	return list_empty(&loop->ready) && !loop->inflight &&
+	       list_empty(&loop->queued) &&
+	       (!next || next->deadline_ns == CORO_NEVER);
+}
+
+static void coro__loop_turn(struct coro__loop *loop)
+{
+	struct list now;
+
+	/* Only those that are ready now: what they wake has its turn after the ring. */
+	if (!list_empty(&loop->ready)) {
+		list_take(&loop->ready, &now);
+		while (!list_empty(&now)) {
+			struct coro *task =
+				container_of(now.next, struct coro, task.ready);
+
+			list_del(&task->task.ready);
+			coro__task_run(loop, task);
+		}
+	}
+}
+
+static void coro__loop_step(struct coro__loop *loop)
+{
+	coro__loop_turn(loop);
+	if (list_empty(&loop->tasks) && !loop->inflight &&
+	    list_empty(&loop->queued))
+		return;
+	if (coro__loop_stuck(loop))
+		coro__task_interrupt(loop, loop->main, -EDEADLK);
+	coro__loop_poll(loop);
+	coro__loop_expire(loop);
+}
+
+/* Cancels what is left, and waits until the kernel has let go of everything. */
+static void coro__loop_end(struct coro__loop *loop)
+{
+	loop->closing = true;
+	for (struct list *l = loop->tasks.next; l != &loop->tasks;
+	     l = l->next) {
+		struct coro *task = container_of(l, struct coro, task.all);
+
+		coro__task_interrupt(loop, task, -ECANCELED);
+	}
+	while (!list_empty(&loop->tasks))
+		coro__loop_step(loop);
+	coro__streams_end(loop);
+	while (loop->inflight || !list_empty(&loop->queued))
+		coro__loop_step(loop);
+}
+
+static int coro__loop_init(struct coro__loop *loop, struct coro__thread *t,
+			   const struct coro_loop_opts *opts)
+{
+	int err;
+
+	memset(loop, 0, sizeof(*loop));
+	loop->thread = t;
+	list_init(&loop->ready);
+	list_init(&loop->tasks);
+	list_init(&loop->queued);
+	list_init(&loop->cancels);
+	list_init(&loop->streams);
+	err = coro__loop_opts(opts, &loop->opts);
+	return err ? err : coro__ring_init(loop);
+}
+
+static int coro__loop_run(struct coro__loop *loop, long (*fn)(void *arg),
+			  void *arg, void *origin, long *ret_value)
+{
+	int err;
+
+	err = coro__create(&loop->main, fn, arg, "main", origin);
+	if (err)
+		return err;
+	coro_start(loop->main);
+	while (coro_state(loop->main) != CORO_STATE_CLOSED)
+		coro__loop_step(loop);
+	coro__loop_end(loop);
+	if (ret_value)
+		*ret_value = loop->main->value;
+	coro_put(loop->main);
+	return 0;
+}
+
+static int coro__run(long (*fn)(void *arg), void *arg,
+		     const struct coro_loop_opts *opts, void *origin,
+		     long *ret_value)
+{
+	struct coro__thread *t;
+	struct coro__loop loop;
+	int err;
+
+	if (!fn)
+		return -EINVAL;
+	err = coro__thread_ready(&t);
+	if (err)
+		return err;
+	if (t->loop || t->cur)
+		return -EBUSY;
+	err = coro__loop_init(&loop, t, opts);
+	if (err)
+		return err;
+	t->loop = &loop;
+	err = coro__loop_run(&loop, fn, arg, origin, ret_value);
+	t->loop = NULL;
+	coro__buffers_free(&loop);
+	io_uring_queue_exit(&loop.ring);
+	return err;
+}
+
+int coro_run_opts(long (*fn)(void *arg), void *arg,
+		  const struct coro_loop_opts *opts, long *ret_value)
+{
+	return coro__run(fn, arg, opts, __builtin_return_address(0), ret_value);
+}
+
+long coro_run(long (*fn)(void *arg), void *arg)
+{
+	long value;
+	int err = coro__run(fn, arg, NULL, __builtin_return_address(0), &value);
+
+	return err ? err : value;
+}

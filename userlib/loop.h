@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop inside the library: its ring, its ready queue, and what a coroutine can be parked in. */
+#ifndef CORO_USERLIB_LOOP_H
+#define CORO_USERLIB_LOOP_H
+
+#include <coro/io.h>
+#include <coro/loop.h>
+#include <coro/time.h>
+#include <liburing.h>
+
+#include "coroutine.h"
+#include "timer.h"
+
+struct coro__buffers;
+
+struct coro__loop {
+	struct io_uring ring;
+	struct coro__thread *thread;
+	struct coro *main;
+	struct coro__timers timers;
+	struct list ready; /* coro.task.ready */
+	struct list tasks; /* coro.task.all */
+	struct list queued; /* operations that found no SQE */
+	struct list cancels; /* operations whose cancel found none */
+	struct list streams;
+	uint64_t inflight; /* operations whose last completion is to come */
+	bool closing; /* main ended: every wait fails */
+	struct coro__buffers *buffers;
+	struct coro_loop_opts opts;
+};
+
+/*
+ * What a coroutine of the loop is parked in; on its stack. @interrupt makes the
+ * wait end early, with @why (-ECANCELED, -ETIMEDOUT, -EDEADLK) if nothing comes
+ * first; it calls coro__wake() now or sees to it that somebody will.
+ */
+struct coro__wait {
+	void (*interrupt)(struct coro__loop *loop, struct coro__wait *w,
+			  int why);
+	struct coro *task;
+	struct coro__timer timer;
+	int result;
+};
+
+/*
+ * A wait may begin: a coroutine of a running loop calls, and no cancel is
+ * pending (which is consumed). 0 or -EPERM, -ECANCELED.
+ */
+int coro__wait_begin(struct coro__loop **ret_loop);
+
+/* As above, for what must be done even when cancelled. */
+int coro__wait_begin_uncancelled(struct coro__loop **ret_loop);
+
+/* Suspends until coro__wake(); returns its result. */
+int coro__park(struct coro__loop *loop, struct coro__wait *w,
+	       int64_t deadline_ns, enum coro_awaits kind, uint64_t arg);
+
+/* The parked coroutine is ready. */
+void coro__wake(struct coro__loop *loop, struct coro__wait *w, int result);
+
+/* An interrupt for waits that nobody needs to be told about. */
+void coro__wait_abandon(struct coro__loop *loop, struct coro__wait *w, int why);
+
+/*
+ * One operation in the kernel. Its address is the user_data; 0 is that of
+ * cancels, whose own completions tell nothing.
+ */
+struct coro__op {
+	/* A completion came; @op->inflight says whether it was the last. */
+	void (*complete)(struct coro__loop *loop, struct coro__op *op, int res,
+			 uint32_t flags);
+	const struct io_uring_sqe *sqe; /* until it was copied */
+	struct list link; /* in loop->queued, loop->cancels or nowhere */
+	bool inflight;
+	bool cancelled;
+};
+
+/* Queues @op->sqe for submission; cannot fail. */
+void coro__op_start(struct coro__loop *loop, struct coro__op *op);
+
+/*
+ * Asks the kernel to cancel. True if the operation had not left the library:
+ * then it is over and no completion comes.
+ */
+bool coro__op_cancel(struct coro__loop *loop, struct coro__op *op);
+
+/* Submits, waits if nothing is ready, and hands out completions. */
+void coro__loop_poll(struct coro__loop *loop);
+
+int coro__ring_init(struct coro__loop *loop);
+
+/* Whether the kernel knows an operation. */
+bool coro__ring_has(struct coro__loop *loop, int opcode);
+
+/* Runs a ready coroutine until it parks or ends. */
+void coro__task_run(struct coro__loop *loop, struct coro *task);
+
+/* Makes what @task waits in fail, or its next wait. */
+void coro__task_interrupt(struct coro__loop *loop, struct coro *task, int why);
+
+/* Ends the streams that their users left. */
+void coro__streams_end(struct coro__loop *loop);
+void coro__buffers_free(struct coro__loop *loop);
+
+#endif /* CORO_USERLIB_LOOP_H */

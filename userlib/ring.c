@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+/* A loop's ring: operations go in, completions come out, and nothing is lost between. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "loop.h"
+
+#define CORO__SQ_ENTRIES 256
+#define CORO__CQ_ENTRIES 4096
+/* Waits are cut to this, so that no sum overflows in the kernel. */
+#define CORO__LONGEST_WAIT (INT64_C(86400) * CORO_SEC)
+
+int coro__ring_init(struct coro__loop *loop)
+{
+	/* Best first: 6.1, 5.19, any. */
+	static const unsigned int flags[] = {
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+			IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL,
+		IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+			IORING_SETUP_SUBMIT_ALL,
+		0,
+	};
+	const struct coro_loop_opts *o = &loop->opts;
+	unsigned int sq = o->sq_entries ? o->sq_entries : CORO__SQ_ENTRIES;
+	struct io_uring_params p;
+	int err = -EINVAL;
+
+	for (size_t i = 0; err == -EINVAL && i < sizeof(flags) / sizeof(*flags);
+	     i++) {
+		memset(&p, 0, sizeof(p));
+		p.flags = flags[i] | IORING_SETUP_CQSIZE;
+		p.cq_entries = o->cq_entries ? o->cq_entries : CORO__CQ_ENTRIES;
+		if (p.cq_entries < sq)
+			p.cq_entries = sq;
+		err = io_uring_queue_init_params(sq, &loop->ring, &p);
+	}
+	if (err)
+		return err;
+	if (!(p.features & IORING_FEAT_EXT_ARG) ||
+	    !(p.features & IORING_FEAT_NODROP)) {
+		io_uring_queue_exit(&loop->ring);
+		return -EOPNOTSUPP;
+	}
+	/* Saves a look-up per call; without it all works. */
+	io_uring_register_ring_fd(&loop->ring);
+	return 0;
+}
+
+bool coro__ring_has(struct coro__loop *loop, int opcode)
+{
+	struct io_uring_probe *probe = io_uring_get_probe_ring(&loop->ring);
+	bool has = probe && io_uring_opcode_supported(probe, opcode);
+
+	io_uring_free_probe(probe);
+	return has;
+}
+
+static struct io_uring_sqe *coro__ring_sqe(struct coro__loop *loop)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&loop->ring);
+
+	if (sqe)
+		return sqe;
+	io_uring_submit(&loop->ring);
+	return io_uring_get_sqe(&loop->ring);
+}
+
+static bool coro__op_push(struct coro__loop *loop, struct coro__op *op)
+{
+	struct io_uring_sqe *sqe = coro__ring_sqe(loop);
+
+	if (!sqe)
+		return false;
+	*sqe = *op->sqe;
+	op->sqe = NULL;
+	io_uring_sqe_set_data(sqe, op);
+	loop->inflight++;
+	return true;
+}
+
+void coro__op_start(struct coro__loop *loop, struct coro__op *op)
+{
+	op->inflight = true;
+	op->cancelled = false;
+	list_init(&op->link);
+	if (!list_empty(&loop->queued) || !coro__op_push(loop, op))
+		list_add_tail(&loop->queued, &op->link);
+}
+
+/*
+ * A cancel names its operation by address, which the next operation of the same
+ * coroutine may have too. It cannot hit that one: the cancel enters the
+ * submission queue first, and the kernel runs it before it sees the next.
+ */
+static bool coro__op_push_cancel(struct coro__loop *loop, struct coro__op *op)
+{
+	struct io_uring_sqe *sqe = coro__ring_sqe(loop);
+
+	if (!sqe)
+		return false;
+	io_uring_prep_cancel64(sqe, (uintptr_t)op, 0);
+	io_uring_sqe_set_data64(sqe, 0);
+	return true;
+}
+
+bool coro__op_cancel(struct coro__loop *loop, struct coro__op *op)
+{
+	if (op->cancelled)
+		return false;
+	op->cancelled = true;
+	if (op->sqe) {
+		list_del(&op->link);
+		op->inflight = false;
+		return true;
+	}
+	if (!list_empty(&loop->cancels) || !coro__op_push_cancel(loop, op))
+		list_add_tail(&loop->cancels, &op->link);
+	return false;
+}
+
+/* What found no room before. Cancels first: they may be what makes room. */
+static void coro__ring_refill(struct coro__loop *loop)
+{
+	while (!list_empty(&loop->cancels)) {
+		struct coro__op *op =
+			container_of(loop->cancels.next, struct coro__op, link);
+
+		if (!coro__op_push_cancel(loop, op))
+			return;
+		list_del(&op->link);
+	}
+	while (!list_empty(&loop->queued)) {
+		struct coro__op *op =
+			container_of(loop->queued.next, struct coro__op, link);
+
+		if (!coro__op_push(loop, op))
+			return;
+		list_del(&op->link);
+	}
+}
+
+static void coro__ring_complete(struct coro__loop *loop,
+				const struct io_uring_cqe *cqe)
+{
+	struct coro__op *op = (struct coro__op *)(uintptr_t)cqe->user_data;
+
+	if (!op)
+		return;
+	if (!(cqe->flags & IORING_CQE_F_MORE)) {
+		loop->inflight--;
+		op->inflight = false;
+		list_del(&op->link);
+	}
+	op->complete(loop, op, cqe->res, cqe->flags);
+}
+
+static unsigned int coro__ring_reap(struct coro__loop *loop)
+{
+	struct io_uring_cqe *cqes[64];
+	unsigned int nr, all = 0;
+
+	do {
+		nr = io_uring_peek_batch_cqe(&loop->ring, cqes, 64);
+		for (unsigned int i = 0; i < nr; i++)
+			coro__ring_complete(loop, cqes[i]);
+		io_uring_cq_advance(&loop->ring, nr);
+		all += nr;
+	} while (nr == 64);
+	return all;
+}
+
+/* Memory is short in the kernel: let it catch its breath rather than spin. */
+static void coro__ring_backoff(void)
+{
+	const struct timespec ts = { .tv_nsec = CORO_MSEC };
+
+	nanosleep(&ts, NULL);
+}
+
+static int coro__ring_wait(struct coro__loop *loop)
+{
+	struct coro__timer *next = loop->timers.root;
+	struct __kernel_timespec ts;
+	struct io_uring_cqe *cqe;
+	int64_t left;
+
+	if (!next || next->deadline_ns == CORO_NEVER)
+		return io_uring_submit_and_wait_timeout(&loop->ring, &cqe, 1,
+							NULL, NULL);
+	left = next->deadline_ns - coro_now();
+	if (left < 0)
+		left = 0;
+	if (left > CORO__LONGEST_WAIT)
+		left = CORO__LONGEST_WAIT;
+	ts.tv_sec = left / CORO_SEC;
+	ts.tv_nsec = left % CORO_SEC;
+	return io_uring_submit_and_wait_timeout(&loop->ring, &cqe, 1, &ts,
+						NULL);
+}
+
+/* Whether the kernel has something for us that only a system call brings. */
+static bool coro__ring_pending(struct coro__loop *loop)
+{
+	unsigned int flags = IO_URING_READ_ONCE(*loop->ring.sq.kflags);
+
+	return io_uring_sq_ready(&loop->ring) ||
+	       flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+}
+
+void coro__loop_poll(struct coro__loop *loop)
+{
+	bool wait = list_empty(&loop->ready);
+	int ret = 0;
+
+	coro__ring_refill(loop);
+	if (wait)
+		ret = coro__ring_wait(loop);
+	else if (coro__ring_pending(loop))
+		ret = io_uring_submit_and_get_events(&loop->ring);
+	/* EINTR, ETIME: as good as a wake. EBUSY: reaping makes room. */
+	if (!coro__ring_reap(loop) && wait && ret == -EAGAIN)
+		coro__ring_backoff();
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+/* A thread's scheduler: its contexts, and the ended coroutines whose stacks are kept warm. */
+#include "sched.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define __asan_unpoison_memory_region(addr, size) ((void)(addr), (void)(size))
+#endif
+
+#define CORO__DEFAULT_STACK (64 * 1024)
+#define CORO__DEFAULT_MAX (1U << 20)
+#define CORO__DEFAULT_CACHED 4096U
+#define CORO__FIRST_BATCH 8U
+
+/* The object is a whole number of cache lines, and the stack below it aligned. */
+#define CORO__OBJECT_BYTES ((sizeof(struct coro) + 63) & ~(size_t)63)
+
+/* Unset options are zeroes. Copies what the caller's header knew. */
+static int coro__sched_opts(const struct coro_thread_opts *opts,
+			    struct coro_thread_opts *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (opts) {
+		if (opts->size <
+		    offsetof(struct coro_thread_opts, stack_size_bytes))
+			return -EINVAL;
+		if (opts->size > sizeof(*out))
+			return -E2BIG;
+		memcpy(out, opts, opts->size);
+	}
+	if (!out->stack_size_bytes)
+		out->stack_size_bytes = CORO__DEFAULT_STACK;
+	if (!out->max_coroutines)
+		out->max_coroutines = CORO__DEFAULT_MAX;
+	if (!out->max_cached)
+		out->max_cached = CORO__DEFAULT_CACHED;
+	return 0;
+}
+
+static int coro__sched_open(struct coro__sched *s)
+{
+	const char *want = getenv("CORO_BACKEND");
+	struct coro__space wish = s->space;
+	int err;
+
+	if (want && *want && strcmp(want, "device") && strcmp(want, "portable"))
+		return -EINVAL;
+	if (!want || strcmp(want, "portable")) {
+		s->be = &coro__backend_device;
+		err = s->be->open(&s->space);
+		if (!err || (want && *want))
+			return err;
+		s->space = wish;
+	}
+	s->be = &coro__backend_portable;
+	return s->be->open(&s->space);
+}
+
+int coro__sched_new(const struct coro_thread_opts *opts,
+		    struct coro__sched **ret_sched)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	struct coro_thread_opts o;
+	struct coro__sched *s;
+	int err;
+
+	err = coro__sched_opts(opts, &o);
+	if (err)
+		return err;
+	/* A guard page, and room for the object, a first frame and a signal's. */
+	if (o.stack_size_bytes < 4 * page || o.stack_size_bytes > SIZE_MAX / 2)
+		return -EINVAL;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->page_size = page;
+	s->max_cached = o.max_cached;
+	s->batch = CORO__FIRST_BATCH;
+	s->space.stack_size = (o.stack_size_bytes + page - 1) & ~(page - 1);
+	s->space.max = o.max_coroutines;
+	s->space.fd = -1;
+	err = coro__sched_open(s);
+	if (err) {
+		free(s);
+		return err;
+	}
+	pthread_mutex_init(&s->lock, NULL);
+	*ret_sched = s;
+	return 0;
+}
+
+static void coro__sched_free(struct coro__sched *s)
+{
+	s->be->close(&s->space);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+/* Takes back what other threads put. */
+static void coro__sched_drain(struct coro__sched *s)
+{
+	struct coro *c, *next;
+
+	pthread_mutex_lock(&s->lock);
+	c = s->remote;
+	s->remote = NULL;
+	pthread_mutex_unlock(&s->lock);
+	for (; c; c = next) {
+		next = c->next;
+		coro__sched_give(s, c, true);
+	}
+}
+
+void coro__sched_release(struct coro__sched *s)
+{
+	bool last;
+
+	coro__sched_drain(s);
+	pthread_mutex_lock(&s->lock);
+	/* Those that came since the drain are not counted down yet. */
+	for (struct coro *c = s->remote; c; c = c->next)
+		s->nr_coroutines--;
+	s->remote = NULL;
+	s->orphan = true;
+	last = !s->nr_coroutines;
+	pthread_mutex_unlock(&s->lock);
+	if (last)
+		coro__sched_free(s);
+}
+
+static void coro__sched_flush_stale(struct coro__sched *s)
+{
+	if (s->nr_stale)
+		s->be->free(&s->space, s->stale, s->nr_stale, false);
+	s->nr_stale = 0;
+}
+
+static int coro__sched_fetch(struct coro__sched *s)
+{
+	int nr = s->be->alloc(&s->space, s->spare, s->batch);
+
+	if (nr < 0) {
+		/* What ended may be all that there is. */
+		coro__sched_drain(s);
+		if (!s->nr_stale)
+			return s->cache ? 0 : nr;
+		coro__sched_flush_stale(s);
+		nr = s->be->alloc(&s->space, s->spare, 1);
+		if (nr < 0)
+			return s->cache ? 0 : nr;
+	}
+	s->nr_spare = (unsigned int)nr;
+	if (s->batch < CORO__BATCH)
+		s->batch *= 2;
+	return 0;
+}
+
+struct coro *coro__sched_object(const struct coro__sched *s, uint64_t id)
+{
+	char *top = coro__stack_base(&s->space, id) + s->space.stack_size;
+
+	return (struct coro *)(top - CORO__OBJECT_BYTES);
+}
+
+static struct coro *coro__sched_touch(struct coro__sched *s)
+{
+	/* Ids come lowest first, so take them from the front: neighbours stay neighbours. */
+	uint64_t id = s->spare[0];
+	char *low = coro__stack_base(&s->space, id) + s->page_size;
+	struct coro *c = coro__sched_object(s, id);
+
+	memmove(s->spare, s->spare + 1, --s->nr_spare * sizeof(*s->spare));
+	__asan_unpoison_memory_region(low, s->space.stack_size - s->page_size);
+	c->id = id;
+	c->sched = s;
+	c->shm = &s->space.table[CORO_INDEX(id)];
+	return c;
+}
+
+int coro__sched_take(struct coro__sched *s, struct coro **ret_coro)
+{
+	struct coro *c = s->cache;
+
+	if (!c && !s->nr_spare) {
+		int err = coro__sched_fetch(s);
+
+		if (err)
+			return err;
+		c = s->cache;
+	}
+	if (c) {
+		s->cache = c->next;
+		s->nr_cached--;
+		__asan_unpoison_memory_region(
+			coro__stack_low(c),
+			(size_t)((char *)c - coro__stack_low(c)));
+	} else {
+		c = coro__sched_touch(s);
+	}
+	s->nr_coroutines++;
+	*ret_coro = c;
+	return 0;
+}
+
+/* Gives the oldest half of a full cache back, in one call per batch. */
+static void coro__sched_shrink(struct coro__sched *s)
+{
+	unsigned int keep = s->max_cached / 2;
+	struct coro **link = &s->cache;
+	uint64_t ids[CORO__BATCH];
+	unsigned int nr = 0;
+	struct coro *c;
+
+	for (unsigned int i = 0; i < keep && *link; i++)
+		link = &(*link)->next;
+	c = *link;
+	*link = NULL;
+	s->nr_cached = keep;
+	while (c) {
+		ids[nr++] = c->id;
+		c = c->next;
+		if (nr == CORO__BATCH || !c) {
+			s->be->free(&s->space, ids, nr, true);
+			nr = 0;
+		}
+	}
+}
+
+static void coro__sched_give_remote(struct coro__sched *s, struct coro *c)
+{
+	bool last = false;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->orphan) {
+		last = !--s->nr_coroutines;
+	} else {
+		c->next = s->remote;
+		s->remote = c;
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (last)
+		coro__sched_free(s);
+}
+
+void coro__sched_give(struct coro__sched *s, struct coro *c, bool owner)
+{
+	c->shm->state = CORO_STATE_FREE;
+	if (!owner) {
+		coro__sched_give_remote(s, c);
+		return;
+	}
+	s->nr_coroutines--;
+	if (c->id_taken) {
+		s->stale[s->nr_stale++] = c->id;
+		if (s->nr_stale == CORO__BATCH)
+			coro__sched_flush_stale(s);
+		return;
+	}
+	c->next = s->cache;
+	s->cache = c;
+	if (++s->nr_cached > s->max_cached)
+		coro__sched_shrink(s);
+}

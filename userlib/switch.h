@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* The switch: leaves one stack and enters another. One assembly file per architecture. */
+#ifndef CORO_USERLIB_SWITCH_H
+#define CORO_USERLIB_SWITCH_H
+
+#include <stddef.h>
+#include <linux/types.h>
+#include <stdint.h>
+
+/*
+ * Save the callee-saved registers and the floating point control words on the
+ * running stack, its pointer in *save, and continue on the stack whose pointer
+ * was saved as @load. Returns when somebody switches back.
+ */
+void coro__switch(__u64 *save, __u64 load);
+
+/* Where a new stack begins: calls coro__main() with its argument. */
+void coro__entry(void);
+
+/* Words that coro__switch() keeps on a stack, and which of them are what. */
+#if defined(__x86_64__)
+#define CORO__FRAME_WORDS 8
+#define CORO__FRAME_ARG 4 /* r12 */
+#define CORO__FRAME_PC 7
+#define CORO__FRAME_FPCW 0
+#define CORO__FPCW_DEFAULT (0x1f80 | (uint64_t)0x037f << 32)
+#elif defined(__aarch64__)
+#define CORO__FRAME_WORDS 22
+#define CORO__FRAME_ARG 0 /* x19 */
+#define CORO__FRAME_PC 11
+#define CORO__FRAME_FPCW 20
+#define CORO__FPCW_DEFAULT 0
+#else
+#error "libcoro has no switch for this architecture: add userlib/switch_<arch>.S"
+#endif
+
+/*
+ * Lay a first frame below @top so that switching to the returned stack pointer
+ * enters coro__main(arg). @top must be 16-byte aligned.
+ */
+static inline uint64_t coro__frame_init(void *top, void *arg)
+{
+	uint64_t *frame = (uint64_t *)top - CORO__FRAME_WORDS;
+
+	for (size_t i = 0; i < CORO__FRAME_WORDS; i++)
+		frame[i] = 0;
+	frame[CORO__FRAME_FPCW] = CORO__FPCW_DEFAULT;
+	frame[CORO__FRAME_ARG] = (uintptr_t)arg;
+	frame[CORO__FRAME_PC] = (uintptr_t)coro__entry;
+	return (uintptr_t)frame;
+}
+
+#endif /* CORO_USERLIB_SWITCH_H */

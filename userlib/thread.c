@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+/* What a thread knows of its coroutines: made on first use, ended with the thread. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sched.h"
+
+static __thread struct coro__thread coro__this;
+
+static pthread_once_t coro__once = PTHREAD_ONCE_INIT;
+static pthread_key_t coro__key;
+static int coro__key_err;
+
+__attribute__((noinline)) struct coro__thread *coro__thread(void)
+{
+	struct coro__thread *t = &coro__this;
+
+	/* Keeps the compiler from computing the address once for both sides of a switch. */
+	__asm__ volatile("" : "+r"(t));
+	return t;
+}
+
+static void coro__thread_exit(void *arg)
+{
+	struct coro__thread *t = arg;
+	struct coro__sched *s = t->sched;
+
+	t->sched = NULL;
+	if (s)
+		coro__sched_release(s);
+}
+
+/*
+ * A child has its parent's memory without the stacks. What the thread that
+ * forked knew is forgotten; the child may begin anew.
+ */
+static void coro__thread_forked(void)
+{
+	struct coro__thread *t = coro__thread();
+
+	memset(t, 0, sizeof(*t));
+}
+
+static void coro__thread_once(void)
+{
+	coro__key_err = -pthread_key_create(&coro__key, coro__thread_exit);
+	if (!coro__key_err)
+		coro__key_err =
+			-pthread_atfork(NULL, NULL, coro__thread_forked);
+}
+
+#ifdef __SANITIZE_ADDRESS__
+static int coro__thread_stack(struct coro__thread *t)
+{
+	pthread_attr_t attr;
+	void *bottom;
+	int err;
+
+	err = -pthread_getattr_np(pthread_self(), &attr);
+	if (err)
+		return err;
+	pthread_attr_getstack(&attr, &bottom, &t->stack_bytes);
+	t->stack_bottom = bottom;
+	pthread_attr_destroy(&attr);
+	return 0;
+}
+#else
+static int coro__thread_stack(struct coro__thread *t)
+{
+	(void)t;
+	return 0;
+}
+#endif
+
+static int coro__thread_setup(struct coro__thread *t)
+{
+	int err;
+
+	pthread_once(&coro__once, coro__thread_once);
+	if (coro__key_err)
+		return coro__key_err;
+	err = coro__thread_stack(t);
+	if (!err)
+		err = -pthread_setspecific(coro__key, t);
+	if (err)
+		return err;
+	t->tid = gettid();
+	t->errno_p = &errno;
+	return 0;
+}
+
+static int coro__thread_open(struct coro__thread *t,
+			     const struct coro_thread_opts *opts)
+{
+	int err = t->errno_p ? 0 : coro__thread_setup(t);
+
+	return err ? err : coro__sched_new(opts, &t->sched);
+}
+
+int coro__thread_ready(struct coro__thread **ret_thread)
+{
+	struct coro__thread *t = coro__thread();
+
+	*ret_thread = t;
+	return t->sched ? 0 : coro__thread_open(t, NULL);
+}
+
+int coro_thread_init(const struct coro_thread_opts *opts)
+{
+	struct coro__thread *t = coro__thread();
+
+	return t->sched ? -EBUSY : coro__thread_open(t, opts);
+}
+
+const char *coro_backend(void)
+{
+	struct coro__thread *t;
+
+	return coro__thread_ready(&t) ? NULL : t->sched->be->name;
+}
+
+int coro_set_origin_depth(int depth)
+{
+	struct coro__thread *t = coro__thread();
+	int old = t->origin_depth;
+
+	if (depth < 0 || depth > CORO_ORIGIN_MAX)
+		return -EINVAL;
+	t->origin_depth = depth;
+	return old;
+}
+
+struct coro *coro_find(uint64_t id)
+{
+	struct coro__sched *s = coro__thread()->sched;
+	const struct coro_shm_context *shm;
+	struct coro *c;
+
+	if (!s || !id || CORO_INDEX(id) >= s->space.max)
+		return NULL;
+	shm = &s->space.table[CORO_INDEX(id)];
+	if (shm->generation != CORO_GENERATION(id) ||
+	    shm->state == CORO_STATE_FREE)
+		return NULL;
+	c = coro__sched_object(s, id);
+	return coro_get(c);
+}
+
+int coro_stats_read(struct coro_stats *stats)
+{
+	struct coro__sched *s = coro__thread()->sched;
+	struct coro_stats all = { .size = sizeof(all) };
+	size_t size;
+	int err;
+
+	if (!stats || stats->size < offsetof(struct coro_stats, coroutines))
+		return -EINVAL;
+	if (!s)
+		return -ESRCH;
+	err = s->be->stats(&s->space, &all);
+	if (err)
+		return err;
+	all.coroutines = s->nr_coroutines;
+	size = stats->size;
+	all.size = size;
+	memcpy(stats, &all, size < sizeof(all) ? size : sizeof(all));
+	return 0;
+}

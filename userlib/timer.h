@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Timers of a loop: a pairing heap whose nodes live in those who wait, so that none can fail. */
+#ifndef CORO_USERLIB_TIMER_H
+#define CORO_USERLIB_TIMER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct coro__timer {
+	int64_t deadline_ns;
+	uint64_t seq; /* equal deadlines: first come, first served */
+	struct coro__timer *child; /* its first */
+	struct coro__timer *next; /* sibling */
+	struct coro__timer
+		*prev; /* sibling, or parent of the first; itself if root */
+	bool armed;
+};
+
+struct coro__timers {
+	struct coro__timer *root; /* the next to expire */
+	uint64_t seq;
+};
+
+/* O(1). @t must not be armed. */
+void coro__timer_arm(struct coro__timers *heap, struct coro__timer *t,
+		     int64_t deadline_ns);
+
+/* O(log n) amortised. Nothing if @t is not armed. */
+void coro__timer_disarm(struct coro__timers *heap, struct coro__timer *t);
+
+#endif /* CORO_USERLIB_TIMER_H */
