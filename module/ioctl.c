@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The table of commands and the one gate through which arguments pass. */
+#include <linux/build_bug.h>
+#include <linux/coro.h>
+#include <linux/file.h>
+#include <linux/mm.h>
+#include <linux/nospec.h>
+#include <linux/slab.h>
+#include <linux/stddef.h>
+#include <linux/uaccess.h>
+
+#include "arena.h"
+#include "context.h"
+#include "ioctl.h"
+#include "mailbox.h"
+#include "sched.h"
+
+/* How all arguments begin. */
+struct coro_any_args {
+	u32 size;
+	u32 flags;
+};
+
+/* How those of commands with an array begin. */
+struct coro_batch_args {
+	u32 size;
+	u32 flags;
+	u32 nr;
+	u32 out_nr;
+	u64 array;
+};
+
+union coro_args {
+	struct coro_any_args any;
+	struct coro_batch_args batch;
+	struct coro_setup_args setup;
+	struct coro_alloc_args alloc;
+	struct coro_free_args free;
+	struct coro_wake_args wake;
+	struct coro_peak_args peak;
+	struct coro_stat_args stat;
+};
+
+#define CORO_DIR_IN	BIT(0)
+#define CORO_DIR_OUT	BIT(1)
+
+/*
+ * A command. The gate calls it with kernel memory only and without locks.
+ * Those with an array return how many entries they did, or why the first
+ * failed; the others return 0 or an error.
+ */
+struct coro_op {
+	u16 size;	/* what this kernel knows of the arguments */
+	u16 min;	/* what the first version had of them */
+	u16 out;	/* the outputs are from here ... */
+	u16 out_end;	/* ... to here */
+	u32 flags;	/* that are known */
+	u16 entry;	/* size of an array entry; 0 without array */
+	u16 dir;	/* CORO_DIR_* of the array */
+	enum coro_sched_needs needs;
+	int dead;	/* once the scheduler is dead, if not EOWNERDEAD */
+	int (*run)(struct coro_sched *sched, union coro_args *args,
+		   void *array);
+	/* Take back what run did, because the caller cannot be told. */
+	void (*undo)(struct coro_sched *sched, void *array, u32 nr);
+};
+
+static int coro_do_setup(struct coro_sched *sched, union coro_args *args,
+			 void *array)
+{
+	return coro_sched_setup(sched, &args->setup);
+}
+
+static int coro_do_alloc(struct coro_sched *sched, union coro_args *args,
+			 void *array)
+{
+	return coro_context_alloc(sched, array, args->alloc.nr);
+}
+
+static void coro_undo_alloc(struct coro_sched *sched, void *array, u32 nr)
+{
+	/* Whatever another thread of the caller freed already is no harm. */
+	for (u64 *ids = array; nr; nr--)
+		coro_context_free(sched, &ids[nr - 1], 1, 0);
+}
+
+static int coro_do_free(struct coro_sched *sched, union coro_args *args,
+			void *array)
+{
+	return coro_context_free(sched, array, args->free.nr, args->free.flags);
+}
+
+static int coro_do_wake(struct coro_sched *sched, union coro_args *args,
+			void *array)
+{
+	return coro_mailbox_wake(sched, array, args->wake.nr);
+}
+
+static int coro_do_peak(struct coro_sched *sched, union coro_args *args,
+			void *array)
+{
+	struct file *file = coro_arena_get_file(sched);
+	struct coro_peak *peaks = array;
+	struct coro_context *ctx;
+	int ret = 0;
+	u32 done;
+
+	if (!file)
+		return -EOWNERDEAD;
+	for (done = 0; done < args->peak.nr; done++) {
+		spin_lock(&sched->events_lock);
+		ret = coro_context_find(sched, peaks[done].id, &ctx);
+		spin_unlock(&sched->events_lock);
+		if (ret)
+			break;
+		peaks[done].out_bytes =
+			coro_arena_peak_bytes(&sched->arena, file,
+					      CORO_INDEX(peaks[done].id));
+		cond_resched();
+	}
+	fput(file);
+	return done ?: ret;
+}
+
+static int coro_do_stat(struct coro_sched *sched, union coro_args *args,
+			void *array)
+{
+	return coro_sched_stat(sched, &args->stat);
+}
+
+#define CORO_OP(_cmd, _verb, _first, _last, ...)                          \
+	[_IOC_NR(_cmd)] = {                                                \
+		.size = sizeof(struct coro_##_verb##_args),                \
+		.min = offsetofend(struct coro_##_verb##_args, _last),     \
+		.out = offsetof(struct coro_##_verb##_args, _first),       \
+		.run = coro_do_##_verb,                                    \
+		__VA_ARGS__                                                \
+	}
+
+/* clang-format off */
+static const struct coro_op coro_ops[] = {
+	CORO_OP(CORO_IOC_SETUP, setup, out_features, out_stacks_bytes,
+		.out_end = offsetofend(struct coro_setup_args, out_stacks_bytes),
+		.flags = CORO_SCHED_F_CLAMP,
+		.needs = CORO_NEEDS_NEW),
+	CORO_OP(CORO_IOC_ALLOC, alloc, out_nr, ids,
+		.out_end = offsetofend(struct coro_alloc_args, out_nr),
+		.entry = sizeof(u64), .dir = CORO_DIR_OUT,
+		.needs = CORO_NEEDS_TABLE,
+		.undo = coro_undo_alloc),
+	CORO_OP(CORO_IOC_FREE, free, out_nr, ids,
+		.out_end = offsetofend(struct coro_free_args, out_nr),
+		.flags = CORO_FREE_F_TRIM,
+		.entry = sizeof(u64), .dir = CORO_DIR_IN,
+		.needs = CORO_NEEDS_TABLE),
+	CORO_OP(CORO_IOC_WAKE, wake, out_nr, wakes,
+		.out_end = offsetofend(struct coro_wake_args, out_nr),
+		.entry = sizeof(struct coro_wake), .dir = CORO_DIR_IN,
+		.needs = CORO_NEEDS_TABLE,
+		.dead = -EPIPE),
+	CORO_OP(CORO_IOC_PEAK, peak, out_nr, peaks,
+		.out_end = offsetofend(struct coro_peak_args, out_nr),
+		.entry = sizeof(struct coro_peak),
+		.dir = CORO_DIR_IN | CORO_DIR_OUT,
+		.needs = CORO_NEEDS_READY),
+	CORO_OP(CORO_IOC_STAT, stat, out_contexts, out_overflow_id,
+		.out_end = offsetofend(struct coro_stat_args, out_overflow_id),
+		.needs = CORO_NEEDS_READY),
+};
+
+#define CORO_ASSERT_SIZE(_type, _bytes) \
+	static_assert(sizeof(struct _type) == (_bytes))
+#define CORO_ASSERT_AT(_type, _field, _offset) \
+	static_assert(offsetof(struct _type, _field) == (_offset))
+#define CORO_ASSERT_BATCH(_verb, _array)                                  \
+	static_assert(sizeof(struct coro_##_verb##_args) == 24 &&          \
+		      offsetof(struct coro_##_verb##_args, size) == 0 &&   \
+		      offsetof(struct coro_##_verb##_args, flags) == 4 &&  \
+		      offsetof(struct coro_##_verb##_args, nr) == 8 &&     \
+		      offsetof(struct coro_##_verb##_args, out_nr) == 12 && \
+		      offsetof(struct coro_##_verb##_args, _array) == 16)
+
+CORO_ASSERT_BATCH(batch, array);
+CORO_ASSERT_BATCH(alloc, ids);
+CORO_ASSERT_BATCH(free, ids);
+CORO_ASSERT_BATCH(wake, wakes);
+CORO_ASSERT_BATCH(peak, peaks);
+
+CORO_ASSERT_SIZE(coro_setup_args, 96);
+CORO_ASSERT_AT(coro_setup_args, size, 0);
+CORO_ASSERT_AT(coro_setup_args, flags, 4);
+CORO_ASSERT_AT(coro_setup_args, max_contexts, 8);
+CORO_ASSERT_AT(coro_setup_args, mailbox, 12);
+CORO_ASSERT_AT(coro_setup_args, stack_size_bytes, 16);
+CORO_ASSERT_AT(coro_setup_args, out_features, 24);
+CORO_ASSERT_AT(coro_setup_args, out_max_contexts, 32);
+CORO_ASSERT_AT(coro_setup_args, out_mailbox, 36);
+CORO_ASSERT_AT(coro_setup_args, out_stack_size_bytes, 40);
+CORO_ASSERT_AT(coro_setup_args, out_header_off, 48);
+CORO_ASSERT_AT(coro_setup_args, out_header_bytes, 56);
+CORO_ASSERT_AT(coro_setup_args, out_table_off, 64);
+CORO_ASSERT_AT(coro_setup_args, out_table_bytes, 72);
+CORO_ASSERT_AT(coro_setup_args, out_stacks_off, 80);
+CORO_ASSERT_AT(coro_setup_args, out_stacks_bytes, 88);
+
+CORO_ASSERT_SIZE(coro_wake, 16);
+CORO_ASSERT_AT(coro_wake, id, 0);
+CORO_ASSERT_AT(coro_wake, value, 8);
+
+CORO_ASSERT_SIZE(coro_peak, 16);
+CORO_ASSERT_AT(coro_peak, id, 0);
+CORO_ASSERT_AT(coro_peak, out_bytes, 8);
+
+CORO_ASSERT_SIZE(coro_stat_args, 64);
+CORO_ASSERT_AT(coro_stat_args, size, 0);
+CORO_ASSERT_AT(coro_stat_args, flags, 4);
+CORO_ASSERT_AT(coro_stat_args, out_contexts, 8);
+CORO_ASSERT_AT(coro_stat_args, out_contexts_peak, 16);
+CORO_ASSERT_AT(coro_stat_args, out_events_pending, 24);
+CORO_ASSERT_AT(coro_stat_args, out_events_total, 32);
+CORO_ASSERT_AT(coro_stat_args, out_stacks_resident_bytes, 40);
+CORO_ASSERT_AT(coro_stat_args, out_overflows, 48);
+CORO_ASSERT_AT(coro_stat_args, out_overflow_id, 56);
+
+CORO_ASSERT_SIZE(coro_event, 24);
+CORO_ASSERT_AT(coro_event, id, 0);
+CORO_ASSERT_AT(coro_event, kind, 8);
+CORO_ASSERT_AT(coro_event, reserved, 12);
+CORO_ASSERT_AT(coro_event, value, 16);
+
+CORO_ASSERT_SIZE(coro_shm_header, 56);
+CORO_ASSERT_AT(coro_shm_header, magic, 0);
+CORO_ASSERT_AT(coro_shm_header, version, 4);
+CORO_ASSERT_AT(coro_shm_header, max_contexts, 8);
+CORO_ASSERT_AT(coro_shm_header, entry_bytes, 12);
+CORO_ASSERT_AT(coro_shm_header, stack_size_bytes, 16);
+CORO_ASSERT_AT(coro_shm_header, contexts, 24);
+CORO_ASSERT_AT(coro_shm_header, events_pending, 32);
+CORO_ASSERT_AT(coro_shm_header, overflows, 40);
+CORO_ASSERT_AT(coro_shm_header, overflow_id, 48);
+
+CORO_ASSERT_SIZE(coro_shm_context, 64);
+CORO_ASSERT_AT(coro_shm_context, generation, 0);
+CORO_ASSERT_AT(coro_shm_context, state, 4);
+CORO_ASSERT_AT(coro_shm_context, worker, 8);
+CORO_ASSERT_AT(coro_shm_context, awaits_kind, 12);
+CORO_ASSERT_AT(coro_shm_context, awaits, 16);
+CORO_ASSERT_AT(coro_shm_context, sp, 24);
+CORO_ASSERT_AT(coro_shm_context, entry, 32);
+CORO_ASSERT_AT(coro_shm_context, origin, 40);
+CORO_ASSERT_AT(coro_shm_context, name, 48);
+/* clang-format on */
+
+/* The outputs that the caller has room for. */
+static size_t coro_ioctl_out_bytes(const struct coro_op *op,
+				   const union coro_args *args)
+{
+	return min_t(size_t, args->any.size, op->out_end) - op->out;
+}
+
+static int coro_ioctl_copy_out(const struct coro_op *op,
+			       const union coro_args *args, void __user *uargs)
+{
+	if (copy_to_user(uargs + op->out, (const void *)args + op->out,
+			 coro_ioctl_out_bytes(op, args)))
+		return -EFAULT;
+	return 0;
+}
+
+/* Run a command with an array, which passes through here both ways. */
+static int coro_ioctl_batch(struct coro_sched *sched, const struct coro_op *op,
+			    union coro_args *args, void __user *uargs)
+{
+	void __user *uarray = u64_to_user_ptr(args->batch.array);
+	size_t bytes = array_size(args->batch.nr, op->entry);
+	u64 small[32], *array = small;
+	int done, ret = -EFAULT;
+
+	if (bytes > sizeof(small)) {
+		array = kvmalloc(bytes, GFP_KERNEL_ACCOUNT);
+		if (!array)
+			return -ENOMEM;
+	}
+	if ((op->dir & CORO_DIR_IN) && copy_from_user(array, uarray, bytes))
+		goto out_free;
+	done = op->run(sched, args, array);
+	if (done < 0) {
+		ret = done;
+		goto out_free;
+	}
+	args->batch.out_nr = done;
+	if (!(op->dir & CORO_DIR_OUT) ||
+	    !copy_to_user(uarray, array, (size_t)done * op->entry))
+		ret = coro_ioctl_copy_out(op, args, uargs);
+	if (ret && op->undo)
+		op->undo(sched, array, done);
+out_free:
+	if (array != small)
+		kvfree(array);
+	return ret;
+}
+
+/* Copy the arguments in, as many as the caller and this kernel both know. */
+static int coro_ioctl_copy_in(const struct coro_op *op, union coro_args *args,
+			      void __user *uargs)
+{
+	u32 size;
+	int ret;
+
+	if (get_user(size, (u32 __user *)uargs))
+		return -EFAULT;
+	if (size < op->min)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	ret = copy_struct_from_user(args, op->size, uargs, size);
+	if (ret)
+		return ret;
+	/* It may read differently the second time; the first one counts. */
+	args->any.size = size;
+	if (args->any.flags & ~op->flags)
+		return -EINVAL;
+	if (op->entry &&
+	    (!args->batch.nr || args->batch.nr > CORO_MAX_BATCH))
+		return -EINVAL;
+	return 0;
+}
+
+long coro_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct coro_sched *sched = file->private_data;
+	void __user *uargs = (void __user *)arg;
+	unsigned int nr = _IOC_NR(cmd);
+	const struct coro_op *op;
+	union coro_args args;
+	int ret;
+
+	if (_IOC_TYPE(cmd) != CORO_IOC_MAGIC || nr >= ARRAY_SIZE(coro_ops))
+		return -ENOTTY;
+	op = &coro_ops[array_index_nospec(nr, ARRAY_SIZE(coro_ops))];
+	ret = coro_ioctl_copy_in(op, &args, uargs);
+	if (ret)
+		return ret;
+	ret = coro_sched_check(sched, op->needs);
+	if (ret == -EOWNERDEAD && op->dead)
+		return op->dead;
+	if (ret)
+		return ret;
+	/*
+	 * Find out that the outputs cannot be stored before anything is done:
+	 * who gets EFAULT will think that nothing was. What remains is a
+	 * caller that takes the memory away during the call.
+	 */
+	if (clear_user(uargs + op->out, coro_ioctl_out_bytes(op, &args)))
+		return -EFAULT;
+
+	if (op->entry)
+		return coro_ioctl_batch(sched, op, &args, uargs);
+	ret = op->run(sched, &args, NULL);
+	return ret ?: coro_ioctl_copy_out(op, &args, uargs);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Mailboxes: messages to contexts, and read and poll that take them out. */
+#ifndef CORO_MAILBOX_H
+#define CORO_MAILBOX_H
+
+#include <linux/coro.h>
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/poll.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+
+struct coro_context;
+struct coro_sched;
+
+/* The queue of a scheduler; covered by its events_lock. */
+struct coro_mailbox {
+	struct list_head messages;	/* in order of arrival */
+	u32 nr;				/* of them; read without lock by waiters */
+	u32 max;
+	u64 total;
+	/*
+	 * Two queues, because readers are woken one at a time and hand on
+	 * what they leave, and pollers are woken only by news.
+	 */
+	wait_queue_head_t readers;
+	wait_queue_head_t pollers;
+};
+
+int coro_mailbox_setup(void);
+void coro_mailbox_teardown(void);
+void coro_mailbox_init(struct coro_mailbox *box);
+int coro_mailbox_wake(struct coro_sched *sched, const struct coro_wake *wakes,
+		      u32 nr);
+void coro_mailbox_drop(struct coro_sched *sched, struct coro_context *ctx,
+		       struct list_head *dropped);
+void coro_mailbox_drop_all(struct coro_sched *sched, struct list_head *dropped);
+void coro_mailbox_discard(struct list_head *dropped);
+void coro_mailbox_hangup(struct coro_mailbox *box);
+ssize_t coro_mailbox_read(struct coro_sched *sched, struct kiocb *iocb,
+			  struct iov_iter *to);
+__poll_t coro_mailbox_poll(struct coro_sched *sched, struct file *file,
+			   poll_table *wait);
+
+#endif /* CORO_MAILBOX_H */
