@@ -66,7 +66,7 @@ static void coro__acceptor_complete(struct coro__loop *loop,
 	coro__stream_completed(&a->stream);
 }
 
-static void coro__acceptor_destroy(struct coro__stream *s)
+static void coro__acceptor_drain(struct coro__stream *s)
 {
 	struct coro_acceptor *a = container_of(s, struct coro_acceptor, stream);
 
@@ -75,6 +75,12 @@ static void coro__acceptor_destroy(struct coro__stream *s)
 		a->first = (a->first + 1) % a->room;
 		a->nr--;
 	}
+}
+
+static void coro__acceptor_destroy(struct coro__stream *s)
+{
+	struct coro_acceptor *a = container_of(s, struct coro_acceptor, stream);
+
 	free(a->fds);
 	free(a);
 }
@@ -101,6 +107,7 @@ int coro_acceptor_new(struct coro_acceptor **ret_acceptor, int fd, int flags)
 	}
 	io_uring_prep_multishot_accept(&a->stream.sqe, fd, NULL, NULL, flags);
 	a->stream.op.complete = coro__acceptor_complete;
+	a->stream.drain = coro__acceptor_drain;
 	a->stream.destroy = coro__acceptor_destroy;
 	coro__stream_init(&a->stream, loop);
 	coro__stream_arm(&a->stream);

@@ -189,6 +189,7 @@ static void coro__portable_trim(struct coro__space *sp, uint64_t *ids,
 				unsigned int nr)
 {
 	unsigned int first = 0;
+	int saved = errno;
 
 	qsort(ids, nr, sizeof(*ids), coro__portable_compare);
 	for (unsigned int i = 1; i <= nr; i++) {
@@ -198,6 +199,7 @@ static void coro__portable_trim(struct coro__space *sp, uint64_t *ids,
 			(i - first) * sp->stack_size, MADV_DONTNEED);
 		first = i;
 	}
+	errno = saved;
 }
 
 static void coro__portable_free(struct coro__space *sp, uint64_t *ids,

@@ -146,19 +146,27 @@ static struct coro *coro__aim(struct coro *c, struct coro *leaf, long value,
 		struct coro *awaiter = leaf->awaiter;
 
 		leaf->awaiter = NULL;
+		if (!leaf->refs)
+			leaf->refs = 1; /* it put the awaiter's own */
 		awaiter->awaiting = NULL;
 		leaf = awaiter;
 		value = 0;
-		err = -ESRCH;
+		if (!err)
+			err = -ESRCH;
 	}
 	leaf->value = value;
 	leaf->err = err;
 	return leaf;
 }
 
-/* The last reference went while it ran: now it has left. */
+/*
+ * A last reference can go while the coroutine runs or awaits: now those have
+ * left. Of a chain it is the outermost that is closed, and it closes the rest.
+ */
 static void coro__drop_left(struct coro *c)
 {
+	while (c->awaiter)
+		c = c->awaiter;
 	if (!c->refs) {
 		c->refs = 1;
 		coro_put(c);
@@ -208,7 +216,6 @@ static int coro__drivable(struct coro *c, struct coro **ret_leaf)
 
 int coro_resume(struct coro *c, long value, long *ret_value)
 {
-	struct coro__thread *t;
 	struct coro *leaf;
 	int err;
 
@@ -217,10 +224,8 @@ int coro_resume(struct coro *c, long value, long *ret_value)
 		return err;
 	if (value && c->shm->state == CORO_STATE_CREATED)
 		return -EINVAL;
-	err = coro__thread_ready(&t);
-	if (err)
-		return err;
-	return coro__drive(t, c, coro__aim(c, leaf, value, 0), ret_value);
+	leaf = coro__aim(c, leaf, value, 0);
+	return coro__drive(coro__thread_driver(), c, leaf, ret_value);
 }
 
 void coro__close_created(struct coro *c, int err)
@@ -231,7 +236,6 @@ void coro__close_created(struct coro *c, int err)
 
 int coro_throw(struct coro *c, int err, long *ret_value)
 {
-	struct coro__thread *t;
 	struct coro *leaf;
 	int ret;
 
@@ -246,10 +250,8 @@ int coro_throw(struct coro *c, int err, long *ret_value)
 			*ret_value = err;
 		return CORO_ENDED;
 	}
-	ret = coro__thread_ready(&t);
-	if (ret)
-		return ret;
-	return coro__drive(t, c, coro__aim(c, leaf, 0, err), ret_value);
+	leaf = coro__aim(c, leaf, 0, err);
+	return coro__drive(coro__thread_driver(), c, leaf, ret_value);
 }
 
 int coro_close(struct coro *c, long *ret_value)
@@ -371,26 +373,56 @@ struct coro *coro_get(struct coro *c)
 	return c;
 }
 
+/* A coroutine that nobody refers to and that is on no stack's way. */
+static void coro__recycle(struct coro *c)
+{
+	coro__sched_give(c->sched, c, coro__thread()->sched == c->sched);
+}
+
+/*
+ * It answered CORO_EXIT with another yield, and so would it the next time: it
+ * ends as it stands, and whom it awaits loses a reference.
+ */
+static void coro__abandon(struct coro *c)
+{
+	struct coro *inner;
+
+	do {
+		inner = c->awaiting;
+		c->awaiting = NULL;
+		coro__recycle(c);
+		if (inner)
+			inner->awaiter = NULL;
+		c = inner;
+	} while (c && (!c->refs || !--c->refs));
+}
+
 void coro_put(struct coro *c)
 {
 	struct coro *leaf;
-	long value;
+	bool ignored;
 
 	if (!c || --c->refs)
 		return;
+	if (c->awaiter)
+		return; /* who awaits it puts it, or coro__drop_left() */
 	if (c->shm->state == CORO_STATE_RUNNING)
 		return; /* coro__drop_left() follows */
-	if (c->shm->state == CORO_STATE_SUSPENDED) {
-		if (!coro__resumable(c, &leaf))
-			return;
-		/* Cleanup may take references, and keep them. */
-		c->refs = 1;
-		while (coro_close(c, &value) == -EAGAIN)
-			;
-		if (--c->refs)
-			return;
+	if (c->shm->state != CORO_STATE_SUSPENDED) {
+		coro__recycle(c);
+		return;
 	}
-	coro__sched_give(c->sched, c, coro__thread()->sched == c->sched);
+	if (!coro__resumable(c, &leaf))
+		return;
+	/* Cleanup may take references, and keep them. */
+	c->refs = 1;
+	ignored = coro_close(c, NULL) == -EAGAIN;
+	if (--c->refs)
+		return;
+	if (ignored)
+		coro__abandon(c);
+	else
+		coro__recycle(c);
 }
 
 /* Creation frames beyond the caller lie between object and stack. */
@@ -511,6 +543,9 @@ enum coro_awaits coro_awaits(const struct coro *c, uint64_t *ret_arg)
 {
 	bool waits = coro_state(c) == CORO_STATE_SUSPENDED;
 
+	/* The caller knows an id now. */
+	if (waits && c->awaiting)
+		c->awaiting->id_taken = true;
 	if (ret_arg)
 		*ret_arg = waits ? c->shm->awaits : 0;
 	return waits ? (enum coro_awaits)c->shm->awaits_kind :

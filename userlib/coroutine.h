@@ -89,7 +89,10 @@ struct coro__thread {
 /* Never inlined: after a switch the caller may be on another thread. */
 struct coro__thread *coro__thread(void);
 
-/* The thread, with its scheduler open; or a negative errno. */
+/* The thread, ready to drive coroutines. */
+struct coro__thread *coro__thread_driver(void);
+
+/* The thread, with a scheduler to make coroutines in; or a negative errno. */
 int coro__thread_ready(struct coro__thread **ret_thread);
 
 /* First C function of every coroutine. */

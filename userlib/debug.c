@@ -89,17 +89,18 @@ static void coro__pass_on(int sig, siginfo_t *info, void *uc)
 		old->sa_sigaction(sig, info, uc);
 	} else if (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN) {
 		old->sa_handler(sig);
-	} else {
+	} else if (info->si_code > 0) {
+		signal(sig, SIG_DFL); /* the access is made again */
+	} else if (old->sa_handler == SIG_DFL) {
 		signal(sig, SIG_DFL);
-		/* Sent by somebody: no access will be made again. */
-		if (info->si_code <= 0)
-			raise(sig);
+		raise(sig); /* somebody sent it, and would not again */
 	}
 }
 
 static void coro__on_fault(int sig, siginfo_t *info, void *uc)
 {
-	const struct coro__sched *s = coro__thread()->sched;
+	const struct coro__thread *t = coro__thread();
+	const struct coro__sched *s = t->cur ? t->cur->sched : t->sched;
 	uint32_t index;
 
 	if (s && info->si_code > 0 &&

@@ -6,9 +6,12 @@
 
 /* Not in the headers of older liburing; numbers are ABI. */
 #define CORO__OP_READ_MULTISHOT 49
-#define CORO__OP_WAITID 50
 #define CORO__RECV_MULTISHOT (1U << 1)
 #define CORO__TIMEOUT_MULTISHOT (1U << 6)
+
+/* Errors that are the kernel's own; splice lets them through. */
+#define CORO__ERESTARTSYS 512
+#define CORO__ERESTART_LAST 516
 
 /* What read(2) and its like move at most. */
 #define CORO__MAX_BYTES 0x7ffff000U
@@ -25,8 +28,9 @@ struct coro__io {
 
 static bool coro__io_was_cancelled(int res)
 {
-	/* EINTR: it was in a worker thread of the kernel. */
-	return res == -ECANCELED || res == -EINTR;
+	/* In a worker thread of the kernel it was a signal, seen as such or not. */
+	return res == -ECANCELED || res == -EINTR ||
+	       (res <= -CORO__ERESTARTSYS && res >= -CORO__ERESTART_LAST);
 }
 
 static void coro__io_complete(struct coro__loop *loop, struct coro__op *op,
@@ -86,7 +90,7 @@ static int coro__io_run(struct coro__loop *loop, const struct io_uring_sqe *sqe,
 	coro__op_start(loop, &io.op);
 	res = coro__park(loop, &io.wait, deadline_ns, CORO_AWAITS_IO,
 			 (uint64_t)sqe->opcode << 32 | (uint32_t)sqe->fd);
-	if (ret_flags)
+	if (ret_flags && res >= 0)
 		*ret_flags = io.flags;
 	return res;
 }
@@ -312,7 +316,7 @@ int coro_io_waitid(int idtype, unsigned int id, void *info, int options,
 	err = coro__wait_begin(&loop);
 	if (err)
 		return err;
-	if (!coro__ring_has(loop, CORO__OP_WAITID))
+	if (!loop->knows_waitid)
 		return -EOPNOTSUPP;
 	/* id, type, info and options stand where the manual of the opcode says. */
 	sqe.opcode = CORO__OP_WAITID;

@@ -43,11 +43,8 @@ static void coro__loop_expire(struct coro__loop *loop)
 /* Nothing runs, and nothing is under way that could make it run. */
 static bool coro__loop_stuck(const struct coro__loop *loop)
 {
-	const struct coro__timer *next = loop->timers.root;
-
 	return list_empty(&loop->ready) && !loop->inflight &&
-	       list_empty(&loop->queued) &&
-	       (!next || next->deadline_ns == CORO_NEVER);
+	       list_empty(&loop->queued) && !loop->timers.root;
 }
 
 static void coro__loop_turn(struct coro__loop *loop)
@@ -91,9 +88,10 @@ static void coro__loop_end(struct coro__loop *loop)
 	}
 	while (!list_empty(&loop->tasks))
 		coro__loop_step(loop);
-	coro__streams_end(loop);
+	coro__streams_stop(loop);
 	while (loop->inflight || !list_empty(&loop->queued))
 		coro__loop_step(loop);
+	coro__streams_detach(loop);
 }
 
 static int coro__loop_init(struct coro__loop *loop, struct coro__thread *t,
@@ -121,7 +119,7 @@ static int coro__loop_run(struct coro__loop *loop, long (*fn)(void *arg),
 	if (err)
 		return err;
 	coro_start(loop->main);
-	while (coro_state(loop->main) != CORO_STATE_CLOSED)
+	while (loop->main->shm->state != CORO_STATE_CLOSED)
 		coro__loop_step(loop);
 	coro__loop_end(loop);
 	if (ret_value)
@@ -134,6 +132,7 @@ static int coro__run(long (*fn)(void *arg), void *arg,
 		     const struct coro_loop_opts *opts, void *origin,
 		     long *ret_value)
 {
+	int saved = errno;
 	struct coro__thread *t;
 	struct coro__loop loop;
 	int err;
@@ -147,12 +146,14 @@ static int coro__run(long (*fn)(void *arg), void *arg,
 		return -EBUSY;
 	err = coro__loop_init(&loop, t, opts);
 	if (err)
-		return err;
+		goto out;
 	t->loop = &loop;
 	err = coro__loop_run(&loop, fn, arg, origin, ret_value);
 	t->loop = NULL;
 	coro__buffers_free(&loop);
 	io_uring_queue_exit(&loop.ring);
+out:
+	errno = saved;
 	return err;
 }
 

@@ -24,7 +24,8 @@ struct coro__loop {
 	struct list cancels; /* operations whose cancel found none */
 	struct list streams;
 	uint64_t inflight; /* operations whose last completion is to come */
-	bool closing; /* main ended: every wait fails */
+	bool closing; /* main ended: every wait fails, no stream goes on */
+	bool knows_waitid;
 	struct coro__buffers *buffers;
 	struct coro_loop_opts opts;
 };
@@ -58,9 +59,6 @@ int coro__park(struct coro__loop *loop, struct coro__wait *w,
 /* The parked coroutine is ready. */
 void coro__wake(struct coro__loop *loop, struct coro__wait *w, int result);
 
-/* An interrupt for waits that nobody needs to be told about. */
-void coro__wait_abandon(struct coro__loop *loop, struct coro__wait *w, int why);
-
 /*
  * One operation in the kernel. Its address is the user_data; 0 is that of
  * cancels, whose own completions tell nothing.
@@ -87,10 +85,10 @@ bool coro__op_cancel(struct coro__loop *loop, struct coro__op *op);
 /* Submits, waits if nothing is ready, and hands out completions. */
 void coro__loop_poll(struct coro__loop *loop);
 
-int coro__ring_init(struct coro__loop *loop);
+/* Not in the headers of older liburing; numbers are ABI. */
+#define CORO__OP_WAITID 50
 
-/* Whether the kernel knows an operation. */
-bool coro__ring_has(struct coro__loop *loop, int opcode);
+int coro__ring_init(struct coro__loop *loop);
 
 /* Runs a ready coroutine until it parks or ends. */
 void coro__task_run(struct coro__loop *loop, struct coro *task);
@@ -98,8 +96,9 @@ void coro__task_run(struct coro__loop *loop, struct coro *task);
 /* Makes what @task waits in fail, or its next wait. */
 void coro__task_interrupt(struct coro__loop *loop, struct coro *task, int why);
 
-/* Ends the streams that their users left. */
-void coro__streams_end(struct coro__loop *loop);
+/* Of what their users left: stops it, and once it is over takes it apart. */
+void coro__streams_stop(struct coro__loop *loop);
+void coro__streams_detach(struct coro__loop *loop);
 void coro__buffers_free(struct coro__loop *loop);
 
 #endif /* CORO_USERLIB_LOOP_H */

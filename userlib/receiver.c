@@ -51,11 +51,14 @@ static void coro__buffer_provide(struct coro__buffers *b, uint32_t id)
 static void coro__buffer_give(struct coro__buffers *b, uint32_t id)
 {
 	coro__buffer_provide(b, id);
-	if (!list_empty(&b->starved)) {
+	/* All: the first may be idle and leave the buffer to those behind it. */
+	while (!list_empty(&b->starved)) {
 		struct coro_receiver *r = container_of(
 			b->starved.next, struct coro_receiver, starved);
 
 		list_del(&r->starved);
+		/* Those that have nothing to receive must not ask for a buffer. */
+		r->stream.sqe.ioprio |= IORING_RECVSEND_POLL_FIRST;
 		coro__stream_arm(&r->stream);
 	}
 }
@@ -190,7 +193,7 @@ static void coro__receiver_complete(struct coro__loop *loop,
 	coro__stream_completed(&r->stream);
 }
 
-static void coro__receiver_destroy(struct coro__stream *s)
+static void coro__receiver_drain(struct coro__stream *s)
 {
 	struct coro_receiver *r = container_of(s, struct coro_receiver, stream);
 
@@ -199,7 +202,11 @@ static void coro__receiver_destroy(struct coro__stream *s)
 		coro__buffer_give(r->buffers, r->lent);
 	while (r->first != CORO__NO_BUFFER)
 		coro__buffer_give(r->buffers, coro__receiver_pop(r));
-	free(r);
+}
+
+static void coro__receiver_destroy(struct coro__stream *s)
+{
+	free(container_of(s, struct coro_receiver, stream));
 }
 
 int coro_receiver_new(struct coro_receiver **ret_receiver, int fd)
@@ -229,6 +236,7 @@ int coro_receiver_new(struct coro_receiver **ret_receiver, int fd)
 	r->stream.sqe.flags |= IOSQE_BUFFER_SELECT;
 	r->stream.sqe.buf_group = CORO__BUFFER_GROUP;
 	r->stream.op.complete = coro__receiver_complete;
+	r->stream.drain = coro__receiver_drain;
 	r->stream.destroy = coro__receiver_destroy;
 	coro__stream_init(&r->stream, loop);
 	coro__stream_arm(&r->stream);

@@ -12,6 +12,15 @@
 /* Waits are cut to this, so that no sum overflows in the kernel. */
 #define CORO__LONGEST_WAIT (INT64_C(86400) * CORO_SEC)
 
+static bool coro__ring_knows(struct coro__loop *loop, int opcode)
+{
+	struct io_uring_probe *probe = io_uring_get_probe_ring(&loop->ring);
+	bool knows = probe && io_uring_opcode_supported(probe, opcode);
+
+	io_uring_free_probe(probe);
+	return knows;
+}
+
 int coro__ring_init(struct coro__loop *loop)
 {
 	/* Best first: 6.1, 5.19, any. */
@@ -45,25 +54,19 @@ int coro__ring_init(struct coro__loop *loop)
 	}
 	/* Saves a look-up per call; without it all works. */
 	io_uring_register_ring_fd(&loop->ring);
+	loop->knows_waitid = coro__ring_knows(loop, CORO__OP_WAITID);
 	return 0;
-}
-
-bool coro__ring_has(struct coro__loop *loop, int opcode)
-{
-	struct io_uring_probe *probe = io_uring_get_probe_ring(&loop->ring);
-	bool has = probe && io_uring_opcode_supported(probe, opcode);
-
-	io_uring_free_probe(probe);
-	return has;
 }
 
 static struct io_uring_sqe *coro__ring_sqe(struct coro__loop *loop)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&loop->ring);
+	int saved = errno;
 
 	if (sqe)
 		return sqe;
 	io_uring_submit(&loop->ring);
+	errno = saved;
 	return io_uring_get_sqe(&loop->ring);
 }
 
@@ -171,7 +174,7 @@ static unsigned int coro__ring_reap(struct coro__loop *loop)
 	return all;
 }
 
-/* Memory is short in the kernel: let it catch its breath rather than spin. */
+/* The kernel refuses, for want of memory most likely: do not spin meanwhile. */
 static void coro__ring_backoff(void)
 {
 	const struct timespec ts = { .tv_nsec = CORO_MSEC };
@@ -186,12 +189,11 @@ static int coro__ring_wait(struct coro__loop *loop)
 	struct io_uring_cqe *cqe;
 	int64_t left;
 
-	if (!next || next->deadline_ns == CORO_NEVER)
+	if (!next)
 		return io_uring_submit_and_wait_timeout(&loop->ring, &cqe, 1,
 							NULL, NULL);
-	left = next->deadline_ns - coro_now();
-	if (left < 0)
-		left = 0;
+	left = coro_now();
+	left = next->deadline_ns > left ? next->deadline_ns - left : 0;
 	if (left > CORO__LONGEST_WAIT)
 		left = CORO__LONGEST_WAIT;
 	ts.tv_sec = left / CORO_SEC;
@@ -219,7 +221,8 @@ void coro__loop_poll(struct coro__loop *loop)
 		ret = coro__ring_wait(loop);
 	else if (coro__ring_pending(loop))
 		ret = io_uring_submit_and_get_events(&loop->ring);
-	/* EINTR, ETIME: as good as a wake. EBUSY: reaping makes room. */
-	if (!coro__ring_reap(loop) && wait && ret == -EAGAIN)
+	/* EINTR and ETIME are as good as a wake; for EBUSY reaping makes room. */
+	if (!coro__ring_reap(loop) && wait && ret < 0 && ret != -EINTR &&
+	    ret != -ETIME && ret != -EBUSY)
 		coro__ring_backoff();
 }

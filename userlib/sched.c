@@ -136,24 +136,25 @@ void coro__sched_release(struct coro__sched *s)
 static void coro__sched_flush_stale(struct coro__sched *s)
 {
 	if (s->nr_stale)
-		s->be->free(&s->space, s->stale, s->nr_stale, false);
+		s->be->free(&s->space, s->stale, s->nr_stale, true);
 	s->nr_stale = 0;
 }
 
 static int coro__sched_fetch(struct coro__sched *s)
 {
-	int nr = s->be->alloc(&s->space, s->spare, s->batch);
+	int nr;
 
-	if (nr < 0) {
+	coro__sched_drain(s);
+	if (s->cache)
+		return 0;
+	nr = s->be->alloc(&s->space, s->spare, s->batch);
+	if (nr < 0 && s->nr_stale) {
 		/* What ended may be all that there is. */
-		coro__sched_drain(s);
-		if (!s->nr_stale)
-			return s->cache ? 0 : nr;
 		coro__sched_flush_stale(s);
 		nr = s->be->alloc(&s->space, s->spare, 1);
-		if (nr < 0)
-			return s->cache ? 0 : nr;
 	}
+	if (nr < 0)
+		return nr;
 	s->nr_spare = (unsigned int)nr;
 	if (s->batch < CORO__BATCH)
 		s->batch *= 2;

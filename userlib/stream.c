@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What multishot operations share: one operation, one waiter, and an end that waits for nobody. */
+/* What multishot operations share: one operation, one user, two who may leave first. */
 #include "stream.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@ void coro__stream_init(struct coro__stream *s, struct coro__loop *loop)
 
 void coro__stream_arm(struct coro__stream *s)
 {
-	if (s->op.inflight)
+	if (s->op.inflight || s->loop->closing)
 		return;
 	s->op.sqe = &s->sqe;
 	coro__op_start(s->loop, &s->op);
@@ -39,15 +39,28 @@ static void coro__stream_interrupt(struct coro__loop *loop,
 	coro__wake(loop, w, why);
 }
 
+/*
+ * Who was notified has not run yet: until it has, the stream is its own, so
+ * that what it was woken for cannot be taken by a second user, nor the stream
+ * be freed under it.
+ */
 int coro__stream_wait(struct coro__stream *s, int64_t deadline_ns)
 {
 	struct coro__stream_wait sw = {
-		.wait.interrupt = coro__stream_interrupt, .stream = s
+		.wait.interrupt = coro__stream_interrupt,
+		.stream = s,
 	};
+	int err;
 
 	s->waiter = &sw.wait;
-	return coro__park(s->loop, &sw.wait, deadline_ns, CORO_AWAITS_IO,
-			  (uint64_t)s->sqe.opcode << 32 | (uint32_t)s->sqe.fd);
+	s->busy = true;
+	err = coro__park(s->loop, &sw.wait, deadline_ns, CORO_AWAITS_IO,
+			 (uint64_t)s->sqe.opcode << 32 | (uint32_t)s->sqe.fd);
+	s->busy = false;
+	if (!s->ended)
+		return err;
+	coro__stream_completed(s);
+	return -ECANCELED;
 }
 
 void coro__stream_notify(struct coro__stream *s)
@@ -64,13 +77,17 @@ void coro__stream_end(struct coro__stream *s)
 	s->ended = true;
 	list_del(&s->all);
 	coro__stream_stop(s);
+	coro__stream_notify(s);
 	coro__stream_completed(s);
 }
 
 void coro__stream_completed(struct coro__stream *s)
 {
-	if (s->ended && !s->op.inflight)
-		s->destroy(s);
+	if (!s->ended || s->op.inflight || s->busy)
+		return;
+	if (s->loop)
+		s->drain(s);
+	s->destroy(s);
 }
 
 int coro__stream_usable(struct coro__stream *s)
@@ -83,12 +100,24 @@ int coro__stream_usable(struct coro__stream *s)
 		return err;
 	if (loop != s->loop)
 		return -EPERM;
-	return s->waiter ? -EBUSY : 0;
+	return s->busy ? -EBUSY : 0;
 }
 
-void coro__streams_end(struct coro__loop *loop)
+void coro__streams_stop(struct coro__loop *loop)
 {
-	while (!list_empty(&loop->streams))
-		coro__stream_end(container_of(loop->streams.next,
-					      struct coro__stream, all));
+	for (struct list *l = loop->streams.next; l != &loop->streams;
+	     l = l->next)
+		coro__stream_stop(container_of(l, struct coro__stream, all));
+}
+
+void coro__streams_detach(struct coro__loop *loop)
+{
+	while (!list_empty(&loop->streams)) {
+		struct coro__stream *s = container_of(loop->streams.next,
+						      struct coro__stream, all);
+
+		list_del(&s->all);
+		s->drain(s);
+		s->loop = NULL;
+	}
 }

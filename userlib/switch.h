@@ -23,16 +23,31 @@ void coro__entry(void);
 #define CORO__FRAME_ARG 4 /* r12 */
 #define CORO__FRAME_PC 7
 #define CORO__FRAME_FPCW 0
-#define CORO__FPCW_DEFAULT (0x1f80 | (uint64_t)0x037f << 32)
 #elif defined(__aarch64__)
 #define CORO__FRAME_WORDS 22
 #define CORO__FRAME_ARG 0 /* x19 */
 #define CORO__FRAME_PC 11
 #define CORO__FRAME_FPCW 20
-#define CORO__FPCW_DEFAULT 0
 #else
 #error "libcoro has no switch for this architecture: add userlib/switch_<arch>.S"
 #endif
+
+/* The caller's floating point modes, as coro__switch() keeps them. */
+static inline uint64_t coro__fpcw(void)
+{
+#if defined(__x86_64__)
+	uint32_t mxcsr;
+	uint16_t x87;
+
+	__asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(mxcsr), "=m"(x87));
+	return mxcsr | (uint64_t)x87 << 32;
+#else
+	uint64_t fpcr;
+
+	__asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+	return fpcr;
+#endif
+}
 
 /*
  * Lay a first frame below @top so that switching to the returned stack pointer
@@ -44,7 +59,7 @@ static inline uint64_t coro__frame_init(void *top, void *arg)
 
 	for (size_t i = 0; i < CORO__FRAME_WORDS; i++)
 		frame[i] = 0;
-	frame[CORO__FRAME_FPCW] = CORO__FPCW_DEFAULT;
+	frame[CORO__FRAME_FPCW] = coro__fpcw();
 	frame[CORO__FRAME_ARG] = (uintptr_t)arg;
 	frame[CORO__FRAME_PC] = (uintptr_t)coro__entry;
 	return (uintptr_t)frame;

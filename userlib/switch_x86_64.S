@@ -47,8 +47,12 @@ coro__switch:
 	movq	%rsp, (%rdi)
 	movq	%rsi, %rsp
 
-	/* Loading control words stalls; they hardly ever differ. */
-	cmpl	(%rsp), %eax
+	/*
+	 * Loading control words stalls; they hardly ever differ. The low six
+	 * bits of MXCSR are flags, which no call preserves.
+	 */
+	xorl	(%rsp), %eax
+	testl	$~0x3f, %eax
 	jne	2f
 1:	cmpw	4(%rsp), %cx
 	jne	3f

@@ -80,11 +80,6 @@ void coro__wake(struct coro__loop *loop, struct coro__wait *w, int result)
 	coro__make_ready(loop, w->task);
 }
 
-void coro__wait_abandon(struct coro__loop *loop, struct coro__wait *w, int why)
-{
-	coro__wake(loop, w, why);
-}
-
 static void coro__task_end(struct coro__loop *loop, struct coro *task)
 {
 	struct list *joiners = &task->task.joiners;
@@ -237,6 +232,7 @@ int coro__join(struct coro__thread *t, struct coro *c, long *ret_value)
 		if (coro__join_cycle(c, t->task))
 			return -EDEADLK;
 		list_add_tail(&c->task.joiners, &j.link);
+		c->id_taken = true; /* coro_awaits() tells it */
 		err = coro__park(loop, &j.wait, CORO_NEVER, CORO_AWAITS_CONTEXT,
 				 c->id);
 		if (err)

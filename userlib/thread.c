@@ -23,14 +23,14 @@ __attribute__((noinline)) struct coro__thread *coro__thread(void)
 	return t;
 }
 
+/* A later destructor may make coroutines: then this runs again. */
 static void coro__thread_exit(void *arg)
 {
 	struct coro__thread *t = arg;
 	struct coro__sched *s = t->sched;
 
 	t->sched = NULL;
-	if (s)
-		coro__sched_release(s);
+	coro__sched_release(s);
 }
 
 /*
@@ -53,51 +53,53 @@ static void coro__thread_once(void)
 }
 
 #ifdef __SANITIZE_ADDRESS__
-static int coro__thread_stack(struct coro__thread *t)
+static void coro__thread_stack(struct coro__thread *t)
 {
 	pthread_attr_t attr;
 	void *bottom;
-	int err;
 
-	err = -pthread_getattr_np(pthread_self(), &attr);
-	if (err)
-		return err;
+	if (pthread_getattr_np(pthread_self(), &attr))
+		return;
 	pthread_attr_getstack(&attr, &bottom, &t->stack_bytes);
 	t->stack_bottom = bottom;
 	pthread_attr_destroy(&attr);
-	return 0;
 }
 #else
-static int coro__thread_stack(struct coro__thread *t)
+static void coro__thread_stack(struct coro__thread *t)
 {
 	(void)t;
-	return 0;
 }
 #endif
 
-static int coro__thread_setup(struct coro__thread *t)
+struct coro__thread *coro__thread_driver(void)
 {
+	struct coro__thread *t = coro__thread();
+
+	if (t->errno_p)
+		return t;
+	t->errno_p = &errno;
+	t->tid = gettid();
+	coro__thread_stack(t);
+	return t;
+}
+
+static int coro__thread_open(const struct coro_thread_opts *opts)
+{
+	struct coro__thread *t = coro__thread_driver();
+	int saved = errno;
 	int err;
 
 	pthread_once(&coro__once, coro__thread_once);
-	if (coro__key_err)
-		return coro__key_err;
-	err = coro__thread_stack(t);
+	err = coro__key_err;
 	if (!err)
+		err = coro__sched_new(opts, &t->sched);
+	if (!err) {
 		err = -pthread_setspecific(coro__key, t);
-	if (err)
-		return err;
-	t->tid = gettid();
-	t->errno_p = &errno;
-	return 0;
-}
-
-static int coro__thread_open(struct coro__thread *t,
-			     const struct coro_thread_opts *opts)
-{
-	int err = t->errno_p ? 0 : coro__thread_setup(t);
-
-	return err ? err : coro__sched_new(opts, &t->sched);
+		if (err)
+			coro__thread_exit(t);
+	}
+	errno = saved;
+	return err;
 }
 
 int coro__thread_ready(struct coro__thread **ret_thread)
@@ -105,14 +107,12 @@ int coro__thread_ready(struct coro__thread **ret_thread)
 	struct coro__thread *t = coro__thread();
 
 	*ret_thread = t;
-	return t->sched ? 0 : coro__thread_open(t, NULL);
+	return t->sched ? 0 : coro__thread_open(NULL);
 }
 
 int coro_thread_init(const struct coro_thread_opts *opts)
 {
-	struct coro__thread *t = coro__thread();
-
-	return t->sched ? -EBUSY : coro__thread_open(t, opts);
+	return coro__thread()->sched ? -EBUSY : coro__thread_open(opts);
 }
 
 const char *coro_backend(void)

@@ -11,9 +11,12 @@
  *   makes one), or CORO_NEVER.
  * - A thread has one scheduler and at most one running loop. Its coroutines may
  *   be used by one thread at a time.
- * - "Suspends" means that other coroutines run before the call returns. A call
- *   that can suspend is a cancellation point.
+ * - "Suspends" means that other coroutines run before the call returns.
+ *   "Cancellation point" means that a cancel makes it return -ECANCELED.
  * - Nothing prints, exits or installs a handler unless you ask for it.
+ * - A new coroutine has its creator's floating point modes and keeps its own.
+ *   C++ exceptions must not leave its function, nor may it suspend in a handler
+ *   of one.
  * - fork: the child has no coroutines, and cannot use the stack of one, so do
  *   not call fork() inside a coroutine; posix_spawn() works everywhere.
  */

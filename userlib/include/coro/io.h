@@ -4,8 +4,8 @@
  *
  * A call returns when the kernel is done with it and not before, so buffers,
  * addresses and the rest may live on the caller's stack. If the deadline passes
- * or the coroutine is cancelled, the operation is cancelled in the kernel; if it
- * was finished all the same, its result is returned and the cancel keeps for the
+ * or the coroutine is cancelled, the operation is cancelled in the kernel (which
+ * cannot cancel an IORING_OP_URING_CMD); if it was finished all the same, its result is returned and the cancel keeps for the
  * next wait. So nothing that was received, accepted or opened is lost.
  *
  * Every call suspends, unless it fails at once. Errors beyond those of the
@@ -363,11 +363,12 @@ int coro_acceptor_next(struct coro_acceptor *a, int64_t deadline_ns);
 
 /**
  * coro_acceptor_free() - stop taking connections
- * @a: the stream, or NULL. Nobody may wait in it.
+ * @a: the stream, or NULL. Who waits in it gets -ECANCELED.
  *
- * Connections that were taken and not fetched are closed.
+ * Connections that were taken and not fetched are closed. The end of the loop
+ * stops a stream as well, but leaves it to be freed.
  *
- * Context: thread of the loop of @a, while it runs. Does not suspend.
+ * Context: thread of the loop of @a, or any after that loop. Does not suspend.
  */
 void coro_acceptor_free(struct coro_acceptor *a);
 
@@ -407,11 +408,12 @@ int coro_receiver_next(struct coro_receiver *r, const void **ret_data,
 
 /**
  * coro_receiver_free() - stop receiving
- * @r: the stream, or NULL. Nobody may wait in it.
+ * @r: the stream, or NULL. Who waits in it gets -ECANCELED.
  *
- * What was received and not fetched is dropped.
+ * What was received and not fetched is dropped. The end of the loop stops a
+ * stream as well, but leaves it to be freed; its buffers are gone by then.
  *
- * Context: thread of the loop of @r, while it runs. Does not suspend.
+ * Context: thread of the loop of @r, or any after that loop. Does not suspend.
  */
 void coro_receiver_free(struct coro_receiver *r);
 

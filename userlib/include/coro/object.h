@@ -94,8 +94,9 @@ struct coro *coro_get(struct coro *c);
  * @c: a coroutine, or NULL for nothing.
  *
  * With the last reference a CREATED coroutine is closed and a SUSPENDED one has
- * CORO_EXIT thrown in until it ends, so its cleanup runs; while it is RUNNING
- * that is put off until it leaves. A coroutine of a loop is held by the loop.
+ * CORO_EXIT thrown in, so its cleanup runs. If it yields in answer it ends
+ * there: its function never goes on. While it is RUNNING, or somebody awaits it,
+ * all that is put off until that is over. A coroutine of a loop is held by it.
  *
  * Context: any. Runs the coroutine's cleanup, and suspends if that does.
  */
@@ -186,6 +187,7 @@ int coro_close(struct coro *c, long *ret_value);
  *		   resumer; also when somebody resumed it to its end meanwhile
  * * -EXDEV	 - @c belongs to the loop of another thread
  * * -ECANCELED	 - the caller was cancelled while @c, of a loop, ran on
+ * * -EDEADLK	 - also: see coro_run_opts()
  */
 int coro_await_value(struct coro *c, long *ret_value);
 
