@@ -41,8 +41,8 @@ union coro_args {
 	struct coro_stat_args stat;
 };
 
-#define CORO_DIR_IN	BIT(0)
-#define CORO_DIR_OUT	BIT(1)
+#define CORO_DIR_IN BIT(0)
+#define CORO_DIR_OUT BIT(1)
 
 /*
  * A command. The gate calls it with kernel memory only and without locks.
@@ -50,15 +50,15 @@ union coro_args {
  * failed; the others return 0 or an error.
  */
 struct coro_op {
-	u16 size;	/* what this kernel knows of the arguments */
-	u16 min;	/* what the first version had of them */
-	u16 out;	/* the outputs are from here ... */
-	u16 out_end;	/* ... to here */
-	u32 flags;	/* that are known */
-	u16 entry;	/* size of an array entry; 0 without array */
-	u16 dir;	/* CORO_DIR_* of the array */
+	u16 size; /* what this kernel knows of the arguments */
+	u16 min; /* what the first version had of them */
+	u16 out; /* the outputs are from here ... */
+	u16 out_end; /* ... to here */
+	u32 flags; /* that are known */
+	u16 entry; /* size of an array entry; 0 without array */
+	u16 dir; /* CORO_DIR_* of the array */
 	enum coro_sched_needs needs;
-	int dead;	/* once the scheduler is dead, if not EOWNERDEAD */
+	int dead; /* once the scheduler is dead, if not EOWNERDEAD */
 	int (*run)(struct coro_sched *sched, union coro_args *args,
 		   void *array);
 	/* Take back what run did, because the caller cannot be told. */
@@ -102,8 +102,8 @@ static int coro_do_peak(struct coro_sched *sched, union coro_args *args,
 	struct file *file = coro_arena_get_file(sched);
 	struct coro_peak *peaks = array;
 	struct coro_context *ctx;
+	u32 done, index;
 	int ret = 0;
-	u32 done;
 
 	if (!file)
 		return -EOWNERDEAD;
@@ -113,9 +113,9 @@ static int coro_do_peak(struct coro_sched *sched, union coro_args *args,
 		spin_unlock(&sched->events_lock);
 		if (ret)
 			break;
+		index = CORO_INDEX(peaks[done].id);
 		peaks[done].out_bytes =
-			coro_arena_peak_bytes(&sched->arena, file,
-					      CORO_INDEX(peaks[done].id));
+			coro_arena_peak_bytes(&sched->arena, file, index);
 		cond_resched();
 	}
 	fput(file);
@@ -128,13 +128,13 @@ static int coro_do_stat(struct coro_sched *sched, union coro_args *args,
 	return coro_sched_stat(sched, &args->stat);
 }
 
-#define CORO_OP(_cmd, _verb, _first, _last, ...)                          \
-	[_IOC_NR(_cmd)] = {                                                \
-		.size = sizeof(struct coro_##_verb##_args),                \
-		.min = offsetofend(struct coro_##_verb##_args, _last),     \
-		.out = offsetof(struct coro_##_verb##_args, _first),       \
-		.run = coro_do_##_verb,                                    \
-		__VA_ARGS__                                                \
+#define CORO_OP(_cmd, _verb, _first, _last, ...)                       \
+	[_IOC_NR(_cmd)] = {                                            \
+		.size = sizeof(struct coro_##_verb##_args),            \
+		.min = offsetofend(struct coro_##_verb##_args, _last), \
+		.out = offsetof(struct coro_##_verb##_args, _first),   \
+		.run = coro_do_##_verb,                                \
+		__VA_ARGS__                                            \
 	}
 
 /* clang-format off */
@@ -320,13 +320,12 @@ static int coro_ioctl_copy_in(const struct coro_op *op, union coro_args *args,
 	args->any.size = size;
 	if (args->any.flags & ~op->flags)
 		return -EINVAL;
-	if (op->entry &&
-	    (!args->batch.nr || args->batch.nr > CORO_MAX_BATCH))
+	if (op->entry && (!args->batch.nr || args->batch.nr > CORO_MAX_BATCH))
 		return -EINVAL;
 	return 0;
 }
 
-long coro_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+long coro_ioctl_run(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct coro_sched *sched = file->private_data;
 	void __user *uargs = (void __user *)arg;

@@ -5,6 +5,6 @@
 
 #include <linux/fs.h>
 
-long coro_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+long coro_ioctl_run(struct file *file, unsigned int cmd, unsigned long arg);
 
 #endif /* CORO_IOCTL_H */

@@ -52,7 +52,7 @@ unsigned int coro_limit_user_contexts = CORO_DEFAULT_USER_CONTEXTS;
 module_param_named(user_contexts, coro_limit_user_contexts, uint, 0644);
 MODULE_PARM_DESC(user_contexts, "most contexts of one user");
 
-static int coro_open(struct inode *inode, struct file *file)
+static int coro_device_open(struct inode *inode, struct file *file)
 {
 	struct coro_sched *sched = coro_sched_new();
 
@@ -63,23 +63,23 @@ static int coro_open(struct inode *inode, struct file *file)
 	return stream_open(inode, file);
 }
 
-static int coro_release(struct inode *inode, struct file *file)
+static int coro_device_release(struct inode *inode, struct file *file)
 {
 	coro_sched_put(file->private_data);
 	return 0;
 }
 
-static ssize_t coro_read_iter(struct kiocb *iocb, struct iov_iter *to)
+static ssize_t coro_device_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	return coro_mailbox_read(iocb->ki_filp->private_data, iocb, to);
 }
 
-static __poll_t coro_poll(struct file *file, poll_table *wait)
+static __poll_t coro_device_poll(struct file *file, poll_table *wait)
 {
 	return coro_mailbox_poll(file->private_data, file, wait);
 }
 
-static int coro_mmap(struct file *file, struct vm_area_struct *vma)
+static int coro_device_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	return coro_sched_mmap(file->private_data, vma);
 }
@@ -87,12 +87,12 @@ static int coro_mmap(struct file *file, struct vm_area_struct *vma)
 /* No compat_ioctl: the areas' offsets are out of reach of 32-bit programs. */
 static const struct file_operations coro_fops = {
 	.owner		= THIS_MODULE,
-	.open		= coro_open,
-	.release	= coro_release,
-	.read_iter	= coro_read_iter,
-	.poll		= coro_poll,
-	.unlocked_ioctl	= coro_ioctl,
-	.mmap		= coro_mmap,
+	.open		= coro_device_open,
+	.release	= coro_device_release,
+	.read_iter	= coro_device_read_iter,
+	.poll		= coro_device_poll,
+	.unlocked_ioctl	= coro_ioctl_run,
+	.mmap		= coro_device_mmap,
 	.show_fdinfo	= coro_sched_fdinfo,
 };
 
@@ -103,7 +103,7 @@ static struct miscdevice coro_misc = {
 	.mode	= 0666,
 };
 
-static int __init coro_init(void)
+static int __init coro_module_init(void)
 {
 	int ret;
 
@@ -120,7 +120,7 @@ err_teardown_mailbox:
 	return ret;
 }
 
-static void __exit coro_exit(void)
+static void __exit coro_module_exit(void)
 {
 	misc_deregister(&coro_misc);
 	/*
@@ -132,8 +132,8 @@ static void __exit coro_exit(void)
 	coro_mailbox_teardown();
 }
 
-module_init(coro_init);
-module_exit(coro_exit);
+module_init(coro_module_init);
+module_exit(coro_module_exit);
 
 MODULE_DESCRIPTION("Coroutines that the kernel can see");
 MODULE_LICENSE("GPL");

@@ -41,7 +41,8 @@ struct coro_sched {
 	/* One for the file, one for each vma. */
 	refcount_t refs;
 	struct mutex lock;	/* contexts, areas, setup and death */
-	spinlock_t events_lock;	/* messages, lives of contexts, the arena's file */
+	/* Messages, lives of contexts, the arena's file. */
+	spinlock_t events_lock;
 	/*
 	 * Changes under both locks, so that either keeps it as it is. READY
 	 * publishes all that SETUP sets, which is constant from then on.

@@ -54,18 +54,18 @@ static void coro__portable_unmap(struct coro__space *sp)
 
 static bool coro__portable_map(struct coro__space *sp)
 {
+	const int rw = PROT_READ | PROT_WRITE;
+	size_t nr = sp->max;
 	size_t bytes;
 
 	sp->stacks = NULL;
 	sp->table = NULL;
 	sp->portable->free = NULL;
-	if (__builtin_mul_overflow((size_t)sp->max, sp->stack_size, &bytes))
+	if (__builtin_mul_overflow(nr, sp->stack_size, &bytes))
 		return false;
 	sp->stacks = coro__portable_reserve(bytes, PROT_NONE);
-	sp->table = coro__portable_reserve((size_t)sp->max * sizeof(*sp->table),
-					   PROT_READ | PROT_WRITE);
-	sp->portable->free = coro__portable_reserve(
-		(size_t)sp->max * sizeof(uint32_t), PROT_READ | PROT_WRITE);
+	sp->table = coro__portable_reserve(nr * sizeof(*sp->table), rw);
+	sp->portable->free = coro__portable_reserve(nr * sizeof(uint32_t), rw);
 	if (sp->stacks && sp->table && sp->portable->free)
 		return true;
 	coro__portable_unmap(sp);
@@ -261,11 +261,11 @@ static int coro__portable_stats(struct coro__space *sp,
 				struct coro_stats *stats)
 {
 	struct coro__portable *p = sp->portable;
+	char *end = sp->stacks + (size_t)p->nr_open * sp->stack_size;
 	int saved = errno;
-	int64_t nr = coro__portable_resident(
-		p, sp->stacks, sp->stacks + (size_t)p->nr_open * sp->stack_size,
-		NULL);
+	int64_t nr;
 
+	nr = coro__portable_resident(p, sp->stacks, end, NULL);
 	errno = saved;
 	if (nr < 0)
 		return (int)nr;

@@ -16,14 +16,10 @@ static void coro__jump_begin(struct coro__thread *t, struct coro *from,
 {
 	bool ends = from && from->shm->state == CORO_STATE_CLOSED;
 	void **fake = from ? &from->fake_stack : &t->fake_stack;
+	const char *low = to ? coro__stack_low(to) : t->stack_bottom;
+	size_t bytes = to ? coro_size(to) : t->stack_bytes;
 
-	if (to)
-		__sanitizer_start_switch_fiber(
-			ends ? NULL : fake, coro__stack_low(to),
-			(size_t)(coro__stack_top(to) - coro__stack_low(to)));
-	else
-		__sanitizer_start_switch_fiber(ends ? NULL : fake,
-					       t->stack_bottom, t->stack_bytes);
+	__sanitizer_start_switch_fiber(ends ? NULL : fake, low, bytes);
 }
 
 static void coro__jump_end(struct coro *from)

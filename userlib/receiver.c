@@ -53,10 +53,11 @@ static void coro__buffer_give(struct coro__buffers *b, uint32_t id)
 	coro__buffer_provide(b, id);
 	/* All: the first may be idle and leave the buffer to those behind it. */
 	while (!list_empty(&b->starved)) {
-		struct coro_receiver *r = container_of(
-			b->starved.next, struct coro_receiver, starved);
+		struct list *first = b->starved.next;
+		struct coro_receiver *r =
+			container_of(first, struct coro_receiver, starved);
 
-		list_del(&r->starved);
+		list_del(first);
 		/* Those that have nothing to receive must not ask for a buffer. */
 		r->stream.sqe.ioprio |= IORING_RECVSEND_POLL_FIRST;
 		coro__stream_arm(&r->stream);

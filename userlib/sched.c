@@ -8,8 +8,18 @@
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
+
+/* What the last user's frames left behind. */
+static void coro__sched_unpoison(char *low, char *top)
+{
+	__asan_unpoison_memory_region(low, (size_t)(top - low));
+}
 #else
-#define __asan_unpoison_memory_region(addr, size) ((void)(addr), (void)(size))
+static void coro__sched_unpoison(char *low, char *top)
+{
+	(void)low;
+	(void)top;
+}
 #endif
 
 #define CORO__DEFAULT_STACK (64 * 1024)
@@ -172,11 +182,11 @@ static struct coro *coro__sched_touch(struct coro__sched *s)
 {
 	/* Ids come lowest first, so take them from the front: neighbours stay neighbours. */
 	uint64_t id = s->spare[0];
-	char *low = coro__stack_base(&s->space, id) + s->page_size;
+	char *low = coro__stack_base(&s->space, id);
 	struct coro *c = coro__sched_object(s, id);
 
 	memmove(s->spare, s->spare + 1, --s->nr_spare * sizeof(*s->spare));
-	__asan_unpoison_memory_region(low, s->space.stack_size - s->page_size);
+	coro__sched_unpoison(low + s->page_size, low + s->space.stack_size);
 	c->id = id;
 	c->sched = s;
 	c->shm = &s->space.table[CORO_INDEX(id)];
@@ -197,9 +207,7 @@ int coro__sched_take(struct coro__sched *s, struct coro **ret_coro)
 	if (c) {
 		s->cache = c->next;
 		s->nr_cached--;
-		__asan_unpoison_memory_region(
-			coro__stack_low(c),
-			(size_t)((char *)c - coro__stack_low(c)));
+		coro__sched_unpoison(coro__stack_low(c), (char *)c);
 	} else {
 		c = coro__sched_touch(s);
 	}
