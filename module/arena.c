@@ -76,6 +76,9 @@ static vm_fault_t coro_arena_fault(struct vm_fault *vmf)
 	/* MADV_DOFORK can make a child inherit a vma: it is of no use there. */
 	if (unlikely(vma->vm_mm != sched->mm))
 		return VM_FAULT_SIGSEGV;
+	/* Nor is one whose owner took this off: huge pages cover guards. */
+	if (unlikely(!(vma->vm_flags & VM_NOHUGEPAGE)))
+		return VM_FAULT_SIGSEGV;
 	if (vmf->pgoff % (sched->arena.stack_bytes >> PAGE_SHIFT) == 0) {
 		coro_arena_overflow(sched, vmf);
 		return VM_FAULT_SIGSEGV;
@@ -137,8 +140,13 @@ int coro_arena_mmap(struct coro_sched *sched, struct vm_area_struct *vma)
 	coro_arena_adopt(vma->vm_ops);
 	vma->vm_ops = &coro_arena_vm_ops;
 	vma_set_file(vma, sched->arena.file);
-	/* Huge pages would cover guards. */
-	vm_flags_set(vma, VM_NOHUGEPAGE | VM_DONTEXPAND | VM_DONTCOPY);
+	/*
+	 * Huge pages would cover guards. Core dumps write holes out where they
+	 * go to a pipe, and walk all of them anyway: a terabyte of nothing. The
+	 * owner may ask for a part with MADV_DODUMP, which VM_DONTEXPAND would
+	 * forbid; what mremap adds behind the end has no pages.
+	 */
+	vm_flags_set(vma, VM_NOHUGEPAGE | VM_DONTDUMP | VM_DONTCOPY);
 	vma->vm_private_data = coro_sched_get(sched);
 	return 0;
 }

@@ -27,45 +27,92 @@ void coro_contexts_init(struct coro_contexts *ctxs)
 	ctxs->free = CORO_CONTEXT_NONE;
 }
 
+static void coro_chunk_free(struct coro_chunk *chunk)
+{
+	if (chunk->page)
+		put_page(chunk->page);
+	kvfree(chunk);
+}
+
+static struct coro_chunk *coro_chunk_new(void)
+{
+	struct coro_chunk *chunk;
+
+	chunk = kvzalloc(sizeof(*chunk), GFP_KERNEL_ACCOUNT);
+	if (!chunk)
+		return NULL;
+	chunk->page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (chunk->page)
+		return chunk;
+	coro_chunk_free(chunk);
+	return NULL;
+}
+
+/*
+ * Nobody finds a context any more: at death, when the high-water mark fell to 0
+ * under both locks, and at the end. Pages of the table that are mapped stay with
+ * their mappings. Can be called twice.
+ */
 void coro_contexts_fini(struct coro_contexts *ctxs)
 {
 	struct coro_chunk *chunk;
 	unsigned long i;
 
 	xa_for_each(&ctxs->chunks, i, chunk) {
-		put_page(chunk->page);
-		kvfree(chunk);
+		coro_chunk_free(chunk);
 		cond_resched();
 	}
 	xa_destroy(&ctxs->chunks);
 }
 
-/* The chunk with that number, made if there is none yet; NULL without memory. */
-static struct coro_chunk *coro_chunk_get(struct coro_sched *sched,
-					 unsigned long nr)
+/*
+ * Put a chunk in its place, which was reserved; 0 also if there is one already,
+ * and then the chunk remains the caller's.
+ */
+static int coro_chunk_insert(struct coro_sched *sched, unsigned long nr,
+			     struct coro_chunk **chunk)
 {
-	struct coro_chunk *chunk;
+	int ret;
 
 	lockdep_assert_held(&sched->lock);
-	chunk = xa_load(&sched->ctxs.chunks, nr);
-	if (chunk)
-		return chunk;
-	chunk = kvzalloc(sizeof(*chunk), GFP_KERNEL_ACCOUNT);
-	if (!chunk)
-		return NULL;
-	chunk->page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!chunk->page)
-		goto err_free_chunk;
+	ret = coro_sched_check(sched, CORO_NEEDS_READY);
+	if (ret || xa_load(&sched->ctxs.chunks, nr))
+		return ret;
+	ret = coro_user_charge_contexts(sched->user, CORO_CHUNK_CONTEXTS);
+	if (ret)
+		return ret;
 	/* Readers without lock see it from here on: it is complete. */
-	if (xa_err(xa_store(&sched->ctxs.chunks, nr, chunk, GFP_KERNEL)))
-		goto err_free_page;
-	return chunk;
+	ret = xa_err(xa_store(&sched->ctxs.chunks, nr, *chunk, GFP_NOWAIT));
+	if (ret) {
+		coro_user_uncharge_contexts(sched->user, CORO_CHUNK_CONTEXTS);
+		return ret;
+	}
+	sched->ctxs.nr_chunks++;
+	*chunk = NULL;
+	return 0;
+}
 
-err_free_page:
-	put_page(chunk->page);
-err_free_chunk:
-	kvfree(chunk);
-	return NULL;
+/*
+ * See to it that the chunk with that number exists. Takes the lock, but not
+ * while it waits for memory: a caller whose memory cgroup throttles it would
+ * hold up all others, and death.
+ */
+static int coro_chunk_make(struct coro_sched *sched, unsigned long nr)
+{
+	struct coro_chunk *chunk = coro_chunk_new();
+	int ret;
+
+	if (!chunk)
+		return -ENOMEM;
+	ret = xa_reserve(&sched->ctxs.chunks, nr, GFP_KERNEL);
+	if (!ret) {
+		mutex_lock(&sched->lock);
+		ret = coro_chunk_insert(sched, nr, &chunk);
+		mutex_unlock(&sched->lock);
+	}
+	if (chunk)
+		coro_chunk_free(chunk);
+	return ret;
 }
 
 /* The context at an index below the high-water mark: its chunk exists. */
@@ -129,6 +176,7 @@ static u32 coro_generation_next(u32 generation)
 	return generation == U32_MAX ? 1 : generation + 1;
 }
 
+/* EAGAIN: make the chunk at the high-water mark, then again. */
 static int coro_context_alloc_one(struct coro_sched *sched, u64 *ret_id)
 {
 	struct coro_contexts *ctxs = &sched->ctxs;
@@ -141,8 +189,8 @@ static int coro_context_alloc_one(struct coro_sched *sched, u64 *ret_id)
 		index = ctxs->high;
 		if (index >= sched->max_contexts)
 			return -ENOSPC;
-		if (!coro_chunk_get(sched, index / CORO_CHUNK_CONTEXTS))
-			return -ENOMEM;
+		if (!xa_load(&ctxs->chunks, index / CORO_CHUNK_CONTEXTS))
+			return -EAGAIN;
 	}
 	ctx = coro_context_at(sched, index);
 
@@ -173,28 +221,39 @@ static void coro_context_count(struct coro_sched *sched, u32 nr)
 	WRITE_ONCE(sched->header->contexts, nr);
 }
 
-/* Returns how many were allocated, or why the first was not. */
-int coro_context_alloc(struct coro_sched *sched, u64 *ids, u32 nr)
+/* As many as there are chunks for; with EAGAIN, *chunk is which to make. */
+static int coro_context_alloc_some(struct coro_sched *sched, u64 *ids, u32 nr,
+				   u32 *done, unsigned long *chunk)
 {
-	u32 granted, done = 0;
+	u32 before = *done;
 	int ret;
 
 	mutex_lock(&sched->lock);
 	ret = coro_sched_check(sched, CORO_NEEDS_TABLE);
-	if (ret)
-		goto out_unlock;
-	ret = -ENOSPC;
-	granted = coro_user_charge(sched->user, nr);
-	while (done < granted) {
-		ret = coro_context_alloc_one(sched, &ids[done]);
-		if (ret)
-			break;
-		done++;
+	while (!ret && *done < nr) {
+		ret = coro_context_alloc_one(sched, &ids[*done]);
+		if (!ret)
+			++*done;
 	}
-	coro_user_uncharge(sched->user, granted - done);
-	coro_context_count(sched, sched->ctxs.nr + done);
-out_unlock:
+	if (*done > before)
+		coro_context_count(sched, sched->ctxs.nr + *done - before);
+	*chunk = sched->ctxs.high / CORO_CHUNK_CONTEXTS;
 	mutex_unlock(&sched->lock);
+	return ret;
+}
+
+/* Returns how many were allocated, or why the first was not. */
+int coro_context_alloc(struct coro_sched *sched, u64 *ids, u32 nr)
+{
+	unsigned long chunk;
+	u32 done = 0;
+	int ret;
+
+	do {
+		ret = coro_context_alloc_some(sched, ids, nr, &done, &chunk);
+		if (ret == -EAGAIN)
+			ret = coro_chunk_make(sched, chunk);
+	} while (!ret && done < nr);
 	return done ?: ret;
 }
 
@@ -265,6 +324,7 @@ int coro_context_free(struct coro_sched *sched, u64 *ids, u32 nr, u32 flags)
 		ret = coro_context_end(sched, ids[done], &dropped);
 		if (ret)
 			break;
+		cond_resched();
 	}
 	if (!done) {
 		mutex_unlock(&sched->lock);
@@ -273,7 +333,6 @@ int coro_context_free(struct coro_sched *sched, u64 *ids, u32 nr, u32 flags)
 	last = CORO_INDEX(ids[0]);
 	first = CORO_INDEX(ids[done - 1]);
 	coro_context_chain(sched, ids, done);
-	coro_user_uncharge(sched->user, done);
 	coro_context_count(sched, sched->ctxs.nr - done);
 	if (flags & CORO_FREE_F_TRIM)
 		file = coro_arena_get_file(sched);
@@ -286,27 +345,63 @@ int coro_context_free(struct coro_sched *sched, u64 *ids, u32 nr, u32 flags)
 		return done;
 	coro_arena_trim(&sched->arena, file, ids, done);
 	fput(file);
-	/* If it died meanwhile the free list is of no use, and no harm. */
 	mutex_lock(&sched->lock);
-	coro_context_recycle(sched, first, last);
+	/* If it died meanwhile the contexts are gone. */
+	if (!coro_sched_check(sched, CORO_NEEDS_READY))
+		coro_context_recycle(sched, first, last);
 	mutex_unlock(&sched->lock);
 	return done;
 }
 
-/* A page of the table is touched for the first time. */
-vm_fault_t coro_context_fault(struct coro_sched *sched, pgoff_t page_index,
-			      struct page **ret_page)
+/* Forget all contexts; what that costs the user. The chunks are to be freed. */
+u32 coro_contexts_drop_locked(struct coro_sched *sched)
 {
-	struct coro_chunk *chunk;
+	struct coro_contexts *ctxs = &sched->ctxs;
+	u32 charged = ctxs->nr_chunks * CORO_CHUNK_CONTEXTS;
 
-	if (page_index >=
-	    DIV_ROUND_UP(sched->max_contexts, CORO_CHUNK_CONTEXTS))
-		return VM_FAULT_SIGBUS;
+	lockdep_assert_held(&sched->lock);
+	lockdep_assert_held(&sched->events_lock);
+	ctxs->high = 0;
+	WRITE_ONCE(ctxs->nr, 0);
+	ctxs->free = CORO_CONTEXT_NONE;
+	ctxs->nr_chunks = 0;
+	return charged;
+}
+
+/* A page of the table, with a reference; NULL if there is none. */
+static struct page *coro_chunk_get_page(struct coro_sched *sched,
+					unsigned long nr)
+{
+	struct coro_chunk *chunk = NULL;
+
 	mutex_lock(&sched->lock);
-	chunk = coro_chunk_get(sched, page_index);
+	if (!coro_sched_check(sched, CORO_NEEDS_READY))
+		chunk = xa_load(&sched->ctxs.chunks, nr);
+	if (chunk)
+		get_page(chunk->page);
 	mutex_unlock(&sched->lock);
-	if (!chunk)
-		return VM_FAULT_OOM;
-	*ret_page = chunk->page;
-	return 0;
+	return chunk ? chunk->page : NULL;
+}
+
+/*
+ * A page of the table is touched for the first time. Those who only look, the
+ * owner's debuggers and core dumps among them, make none.
+ */
+vm_fault_t coro_context_fault(struct coro_sched *sched, unsigned long nr,
+			      bool make, struct page **ret_page)
+{
+	int ret;
+
+	if (nr >= DIV_ROUND_UP(sched->max_contexts, CORO_CHUNK_CONTEXTS))
+		return VM_FAULT_SIGBUS;
+	*ret_page = coro_chunk_get_page(sched, nr);
+	if (*ret_page)
+		return 0;
+	if (!make)
+		return VM_FAULT_SIGBUS;
+	ret = coro_chunk_make(sched, nr);
+	if (ret)
+		return ret == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+	*ret_page = coro_chunk_get_page(sched, nr);
+	return *ret_page ? 0 : VM_FAULT_SIGBUS;
 }

@@ -22,11 +22,12 @@ struct coro_context {
 
 /* The contexts of a scheduler. Changed under sched->lock. */
 struct coro_contexts {
-	struct xarray chunks;	/* of struct coro_chunk; they stay until fini */
+	struct xarray chunks;	/* of struct coro_chunk; they stay until death */
 	u32 free;		/* index freed last, or CORO_CONTEXT_NONE */
-	u32 high;		/* first index never used; events_lock as well */
+	u32 high;		/* first index never used; under events_lock too */
 	u32 nr;			/* allocated; read without lock for figures */
 	u32 peak;
+	u32 nr_chunks;
 };
 
 #define CORO_CONTEXT_NONE U32_MAX
@@ -43,7 +44,8 @@ int coro_context_find(struct coro_sched *sched, u64 id,
 u64 coro_context_id_at(struct coro_sched *sched, u32 index);
 int coro_context_alloc(struct coro_sched *sched, u64 *ids, u32 nr);
 int coro_context_free(struct coro_sched *sched, u64 *ids, u32 nr, u32 flags);
-vm_fault_t coro_context_fault(struct coro_sched *sched, pgoff_t page_index,
-			      struct page **ret_page);
+u32 coro_contexts_drop_locked(struct coro_sched *sched);
+vm_fault_t coro_context_fault(struct coro_sched *sched, unsigned long nr,
+			      bool make, struct page **ret_page);
 
 #endif /* CORO_CONTEXT_H */

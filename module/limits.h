@@ -3,8 +3,9 @@
  * The limits: everything that user space can make grow, and where it stops.
  *
  * What is a variable is a parameter of the module, defined in main.c, and may
- * change at any time: read it once, with READ_ONCE(). SETUP copies what it
- * grants into the scheduler, so that a change concerns later schedulers only.
+ * change at any time: read it once, with READ_ONCE(). What SETUP grants is copied
+ * into the scheduler, so that a change concerns later ones; what is counted
+ * (events, and all of a user's) is compared at each step.
  */
 #ifndef CORO_LIMITS_H
 #define CORO_LIMITS_H
@@ -73,8 +74,15 @@ extern unsigned int coro_limit_max_events;
 #define CORO_DEFAULT_USER_SCHEDULERS 4096U
 extern unsigned int coro_limit_user_schedulers;
 
-/* Contexts of a user: a few full schedulers. */
+/*
+ * Contexts of a user, a few full schedulers. By pages of the table, which stay
+ * until the scheduler dies: that is what holds memory.
+ */
 #define CORO_DEFAULT_USER_CONTEXTS SZ_4M
 extern unsigned int coro_limit_user_contexts;
+
+/* Unread messages of a user: as many as one scheduler may have. */
+#define CORO_DEFAULT_USER_EVENTS SZ_1M
+extern unsigned int coro_limit_user_events;
 
 #endif /* CORO_LIMITS_H */

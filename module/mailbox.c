@@ -9,6 +9,7 @@
 #include "limits.h"
 #include "mailbox.h"
 #include "sched.h"
+#include "user.h"
 
 /*
  * One message that was sent. Whoever takes it off the lists under events_lock
@@ -44,6 +45,7 @@ void coro_mailbox_init(struct coro_mailbox *box)
 static void coro_mailbox_count(struct coro_sched *sched, u32 nr)
 {
 	lockdep_assert_held(&sched->events_lock);
+	coro_user_count_messages(sched->user, (int)nr - (int)sched->mailbox.nr);
 	WRITE_ONCE(sched->mailbox.nr, nr);
 	WRITE_ONCE(sched->header->events_pending, nr);
 }
@@ -64,7 +66,8 @@ static int coro_mailbox_deliver(struct coro_sched *sched,
 	if (ret)
 		return ret;
 	if (ctx->nr_messages >= box->max ||
-	    box->nr >= READ_ONCE(coro_limit_max_events))
+	    box->nr >= READ_ONCE(coro_limit_max_events) ||
+	    !coro_user_has_room(sched->user))
 		return -EAGAIN;
 	msg->id = wake->id;
 	msg->value = wake->value;

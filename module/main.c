@@ -50,7 +50,12 @@ MODULE_PARM_DESC(user_schedulers, "most schedulers of one user");
 
 unsigned int coro_limit_user_contexts = CORO_DEFAULT_USER_CONTEXTS;
 module_param_named(user_contexts, coro_limit_user_contexts, uint, 0644);
-MODULE_PARM_DESC(user_contexts, "most contexts of one user");
+MODULE_PARM_DESC(user_contexts,
+		 "most contexts of one user, by pages of the table");
+
+unsigned int coro_limit_user_events = CORO_DEFAULT_USER_EVENTS;
+module_param_named(user_events, coro_limit_user_events, uint, 0644);
+MODULE_PARM_DESC(user_events, "most unread messages of one user");
 
 static int coro_device_open(struct inode *inode, struct file *file)
 {

@@ -90,6 +90,7 @@ int coro_sched_check(struct coro_sched *sched, enum coro_sched_needs needs)
 /* What a dead scheduler does not need, to be let go without locks. */
 struct coro_sched_remains {
 	struct coro_user *user;
+	u32 nr_contexts;
 	struct file *file;
 	struct list_head messages;
 };
@@ -111,13 +112,12 @@ static void coro_sched_die_locked(struct coro_sched *sched,
 	spin_lock(&sched->events_lock);
 	WRITE_ONCE(sched->state, CORO_SCHED_DEAD);
 	coro_mailbox_drop_all(sched, &remains->messages);
+	remains->nr_contexts = coro_contexts_drop_locked(sched);
 	remains->file = sched->arena.file;
 	sched->arena.file = NULL;
 	spin_unlock(&sched->events_lock);
 	remains->user = sched->user;
 	sched->user = NULL;
-	coro_user_uncharge(remains->user, sched->ctxs.nr);
-	WRITE_ONCE(sched->ctxs.nr, 0);
 	WRITE_ONCE(sched->header->contexts, 0);
 }
 
@@ -126,6 +126,8 @@ static void coro_sched_bury(struct coro_sched *sched,
 {
 	coro_mailbox_hangup(&sched->mailbox);
 	coro_mailbox_discard(&remains->messages);
+	coro_contexts_fini(&sched->ctxs);
+	coro_user_uncharge_contexts(remains->user, remains->nr_contexts);
 	coro_user_put(remains->user);
 	fput(remains->file);
 }
@@ -162,8 +164,10 @@ static void coro_table_vma_close(struct vm_area_struct *vma)
 
 	mutex_lock(&sched->lock);
 	if (vma->vm_mm == sched->mm) {
-		WRITE_ONCE(sched->nr_tables, sched->nr_tables - 1);
-		last = !sched->nr_tables;
+		/* The last one stays counted: who looks must find it dead. */
+		last = sched->nr_tables == 1;
+		if (!last)
+			WRITE_ONCE(sched->nr_tables, sched->nr_tables - 1);
 	}
 	if (last)
 		coro_sched_die_locked(sched, &remains);
@@ -188,6 +192,13 @@ static bool coro_area_allows(struct coro_sched *sched,
 	return vma->vm_mm == sched->mm || !(vma->vm_flags & VM_MAYWRITE);
 }
 
+/* Whether this access may cost memory: the owner's own. */
+static bool coro_area_may_grow(struct coro_sched *sched, struct vm_fault *vmf)
+{
+	return vmf->vma->vm_mm == sched->mm &&
+	       !(vmf->flags & FAULT_FLAG_REMOTE) && !coro_compat_dumping_core();
+}
+
 static vm_fault_t coro_header_fault(struct vm_fault *vmf)
 {
 	struct coro_sched *sched = vmf->vma->vm_private_data;
@@ -208,12 +219,11 @@ static vm_fault_t coro_table_fault(struct vm_fault *vmf)
 
 	if (!coro_area_allows(sched, vmf->vma))
 		return VM_FAULT_SIGSEGV;
-	ret = coro_context_fault(sched, index, &page);
-	if (ret)
-		return ret;
-	get_page(page);
-	vmf->page = page;
-	return 0;
+	ret = coro_context_fault(sched, index, coro_area_may_grow(sched, vmf),
+				 &page);
+	if (!ret)
+		vmf->page = page;
+	return ret;
 }
 
 static const struct vm_operations_struct coro_header_vm_ops = {
@@ -452,6 +462,7 @@ int coro_sched_setup(struct coro_sched *sched, struct coro_setup_args *args)
 		coro_sched_parts_fini(&parts);
 		return ret;
 	}
+	args->out_features = 0;
 	args->out_header_off = CORO_OFF_HEADER;
 	args->out_header_bytes = PAGE_SIZE;
 	args->out_table_off = CORO_OFF_TABLE;

@@ -10,7 +10,9 @@ struct coro_user;
 
 struct coro_user *coro_user_get(kuid_t uid);
 void coro_user_put(struct coro_user *user);
-u32 coro_user_charge(struct coro_user *user, u32 wanted);
-void coro_user_uncharge(struct coro_user *user, u32 nr);
+int coro_user_charge_contexts(struct coro_user *user, u32 nr);
+void coro_user_uncharge_contexts(struct coro_user *user, u32 nr);
+bool coro_user_has_room(const struct coro_user *user);
+void coro_user_count_messages(struct coro_user *user, int nr);
 
 #endif /* CORO_USER_H */

@@ -19,6 +19,7 @@ struct coro__space {
 	size_t stack_size; /* guard page included */
 	unsigned int max;
 	int fd; /* device only */
+	uint32_t nr_dumped; /* device only: stacks below are in core dumps */
 	struct coro__portable *portable;
 };
 

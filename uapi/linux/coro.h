@@ -16,17 +16,21 @@
  *
  * Context i has entry i of the table and bytes [i * stack_size,
  * (i + 1) * stack_size) of the stack area. The lowest page of each stack is a
- * guard that can never be touched. An id names one life of a context: index in
+ * guard that can never be touched; therefore no huge pages: who asks for them
+ * with MADV_HUGEPAGE gets SIGSEGV. An id names one life of a context: index in
  * the low half, generation in the high half, so that an id that outlived its
  * context is refused. No id is 0.
  *
  * Ownership. SETUP binds the file to the address space that made the call.
  * Only that one may change the scheduler; others that came to hold the file
  * (fork, SCM_RIGHTS, pidfd_getfd) may look: STAT, PEAK, fdinfo, poll, and
- * mapping the header and the table read-only.
+ * mapping the header and the table read-only. A page of the table comes into
+ * being with the first context in it or the owner's first touch; others get
+ * SIGBUS until then, and for what was not mapped when the scheduler died.
  *
  * Death. The scheduler dies when its owner's last mapping of the table goes:
- * exit, exec, a signal, munmap. From then on CORO_IOC_WAKE gets EPIPE, read and
+ * exit, exec, a signal, munmap. (It has no contexts before that is mapped, so
+ * until then there is nothing to die.) From then on CORO_IOC_WAKE gets EPIPE, read and
  * all else EOWNERDEAD, poll EPOLLHUP | EPOLLERR; what waited is woken.
  *
  * Growth. Every argument begins with its size, set by the caller to
@@ -37,7 +41,8 @@
  * Batches. Commands with an array go through it in order and stop at the first
  * entry that fails. If any entry was done the call returns 0 and out_nr says
  * how many; if none was, it returns the first entry's error. So after a short
- * count, repeat the call with the rest to learn why.
+ * count, repeat the call with the rest to learn why. An array that cannot be
+ * read or written as a whole is EFAULT, and nothing was done.
  *
  * Errors that every command can return:
  *
@@ -55,8 +60,10 @@
  * mmap:  EINVAL offset or length that are not an area's, or MAP_PRIVATE;
  *	  EACCES PROT_EXEC, or more than a stranger to the address space may;
  *	  EBADFD before SETUP; EOWNERDEAD after death. munmap, mremap and
- *	  mprotect of a part of the header or table: EINVAL. The areas do not
- *	  grow (mremap: EFAULT) and are not inherited by fork.
+ *	  mprotect of a part of the header or table: EINVAL. Header and table do
+ *	  not grow (mremap: EFAULT), and behind the end of the stacks is nothing
+ *	  (SIGBUS). No area is inherited by fork.
+ * core dumps leave the stacks out, except what MADV_DODUMP asks for.
  * read:  whole struct coro_event records. EINVAL if not one fits; EAGAIN if
  *	  none is there and the file or call does not block; EINTR.
  */
@@ -174,8 +181,8 @@ struct coro_alloc_args {
  * @ids: in: address of an array of @nr __u64.
  *
  * Ends a context: its id is stale from now on and its unread messages are
- * dropped. Errors, of an entry: ENOENT the index was never allocated, ESTALE
- * the context was freed.
+ * dropped. Errors, of an entry: ENOENT no context of that index was allocated
+ * yet, ESTALE the context is not of that generation, or not any more.
  */
 struct coro_free_args {
 	__u32 size;
@@ -205,7 +212,8 @@ struct coro_wake {
  *
  * Puts messages into mailboxes, from any thread of the owner. Each comes out
  * of read once, in the order in which they went in. Nobody needs to be reading.
- * Errors, of an entry: EAGAIN the mailbox is full, ENOENT, ESTALE as for FREE.
+ * Errors, of an entry: EAGAIN the mailbox is full, or the module's limit of
+ * unread messages per scheduler is reached; ENOENT, ESTALE as for FREE.
  */
 struct coro_wake_args {
 	__u32 size;
@@ -374,7 +382,8 @@ enum coro_awaits {
 
 /**
  * struct coro_shm_context - one entry of the context table
- * @generation: by the kernel: of the life that began last; it grows with FREE.
+ * @generation: by the kernel: of the life that goes on; while the context is
+ *	free, of the next one.
  * @state: enum coro_state.
  * @worker: thread id (gettid) that ran it last.
  * @awaits_kind: enum coro_awaits.
