@@ -98,13 +98,26 @@ static void coro__portable_close(struct coro__space *sp)
 	free(sp->portable);
 }
 
+/*
+ * Whether the kernel cannot read the page: an emulator may take advice without
+ * heeding it. If it can, errno is EINVAL, as if it had refused.
+ */
+static bool coro__portable_is_guarded(const char *guard)
+{
+	if (access(guard, F_OK) && errno == EFAULT)
+		return true;
+	errno = EINVAL;
+	return false;
+}
+
 static int coro__portable_guard(struct coro__space *sp, uint32_t index)
 {
 	struct coro__portable *p = sp->portable;
 	char *guard = sp->stacks + (size_t)index * sp->stack_size;
 
 	if (p->markers) {
-		if (!madvise(guard, p->page, CORO__MADV_GUARD_INSTALL))
+		if (!madvise(guard, p->page, CORO__MADV_GUARD_INSTALL) &&
+		    (p->nr_open || coro__portable_is_guarded(guard)))
 			return 0;
 		if (errno != EINVAL)
 			return -errno;
@@ -247,14 +260,14 @@ static int64_t coro__portable_resident(const struct coro__portable *p,
 
 static int64_t coro__portable_peak(struct coro__space *sp, uint64_t id)
 {
-	char *base = coro__stack_base(sp, id);
-	char *lowest = base + sp->stack_size;
+	char *low = coro__stack_base(sp, id) + sp->portable->page;
+	char *top = coro__stack_base(sp, id) + sp->stack_size;
+	char *lowest = top;
 	int saved = errno;
-	int64_t nr = coro__portable_resident(sp->portable, base,
-					     base + sp->stack_size, &lowest);
+	int64_t nr = coro__portable_resident(sp->portable, low, top, &lowest);
 
 	errno = saved;
-	return nr < 0 ? nr : base + sp->stack_size - lowest;
+	return nr < 0 ? nr : top - lowest;
 }
 
 static int coro__portable_stats(struct coro__space *sp,

@@ -38,6 +38,7 @@ struct coro__task {
 	struct list ready; /* in loop->ready */
 	struct list joiners; /* struct coro__join of those who await it */
 	int cancel; /* what the next wait fails with, or 0 */
+	bool told; /* ready to be told of a cancel: one more is the same */
 };
 
 /*

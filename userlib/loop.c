@@ -6,17 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "opts.h"
+
 static int coro__loop_opts(const struct coro_loop_opts *opts,
 			   struct coro_loop_opts *out)
 {
-	memset(out, 0, sizeof(*out));
-	if (!opts)
-		return 0;
-	if (opts->size < offsetof(struct coro_loop_opts, sq_entries))
-		return -EINVAL;
-	if (opts->size > sizeof(*out))
-		return -E2BIG;
-	memcpy(out, opts, opts->size);
+	int err = coro__opts_copy(out, sizeof(*out), opts);
+
+	if (err)
+		return err;
 	if (out->recv_buffers & (out->recv_buffers - 1) ||
 	    out->recv_buffers > 32768)
 		return -EINVAL;
@@ -67,6 +65,9 @@ static void coro__loop_turn(struct coro__loop *loop)
 static void coro__loop_step(struct coro__loop *loop)
 {
 	coro__loop_turn(loop);
+	/* Main ended in this turn: what is left is cancelled before any wait. */
+	if (!loop->closing && loop->main->shm->state == CORO_STATE_CLOSED)
+		return;
 	if (list_empty(&loop->tasks) && !loop->inflight &&
 	    list_empty(&loop->queued))
 		return;

@@ -58,8 +58,6 @@ static void coro__buffer_give(struct coro__buffers *b, uint32_t id)
 			container_of(first, struct coro_receiver, starved);
 
 		list_del(first);
-		/* Those that have nothing to receive must not ask for a buffer. */
-		r->stream.sqe.ioprio |= IORING_RECVSEND_POLL_FIRST;
 		coro__stream_arm(&r->stream);
 	}
 }

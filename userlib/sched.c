@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "opts.h"
+
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
 
@@ -30,19 +32,13 @@ static void coro__sched_unpoison(char *low, char *top)
 /* The object is a whole number of cache lines, and the stack below it aligned. */
 #define CORO__OBJECT_BYTES ((sizeof(struct coro) + 63) & ~(size_t)63)
 
-/* Unset options are zeroes. Copies what the caller's header knew. */
 static int coro__sched_opts(const struct coro_thread_opts *opts,
 			    struct coro_thread_opts *out)
 {
-	memset(out, 0, sizeof(*out));
-	if (opts) {
-		if (opts->size <
-		    offsetof(struct coro_thread_opts, stack_size_bytes))
-			return -EINVAL;
-		if (opts->size > sizeof(*out))
-			return -E2BIG;
-		memcpy(out, opts, opts->size);
-	}
+	int err = coro__opts_copy(out, sizeof(*out), opts);
+
+	if (err)
+		return err;
 	if (!out->stack_size_bytes)
 		out->stack_size_bytes = CORO__DEFAULT_STACK;
 	if (!out->max_coroutines)
@@ -166,7 +162,7 @@ static int coro__sched_fetch(struct coro__sched *s)
 	if (nr < 0)
 		return nr;
 	s->nr_spare = (unsigned int)nr;
-	if (s->batch < CORO__BATCH)
+	if (s->batch < CORO__BATCH && s->batch < s->max_cached)
 		s->batch *= 2;
 	return 0;
 }
@@ -216,7 +212,10 @@ int coro__sched_take(struct coro__sched *s, struct coro **ret_coro)
 	return 0;
 }
 
-/* Gives the oldest half of a full cache back, in one call per batch. */
+/*
+ * Gives back what is ahead of need, and of the warm ones the older half, in one
+ * call per batch.
+ */
 static void coro__sched_shrink(struct coro__sched *s)
 {
 	unsigned int keep = s->max_cached / 2;
@@ -225,7 +224,12 @@ static void coro__sched_shrink(struct coro__sched *s)
 	unsigned int nr = 0;
 	struct coro *c;
 
-	for (unsigned int i = 0; i < keep && *link; i++)
+	if (s->nr_spare)
+		s->be->free(&s->space, s->spare, s->nr_spare, false);
+	s->nr_spare = 0;
+	if (s->nr_cached <= keep)
+		return;
+	for (unsigned int i = 0; i < keep; i++)
 		link = &(*link)->next;
 	c = *link;
 	*link = NULL;
@@ -272,6 +276,6 @@ void coro__sched_give(struct coro__sched *s, struct coro *c, bool owner)
 	}
 	c->next = s->cache;
 	s->cache = c;
-	if (++s->nr_cached > s->max_cached)
+	if (++s->nr_cached + s->nr_spare > s->max_cached)
 		coro__sched_shrink(s);
 }

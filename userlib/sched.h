@@ -20,7 +20,7 @@ struct coro__sched {
 	struct coro *cache; /* ended, last first: the warmest */
 	unsigned int nr_cached;
 	unsigned int max_cached;
-	unsigned int nr_spare; /* allocated, never touched */
+	unsigned int nr_spare; /* allocated ahead of need */
 	unsigned int nr_stale; /* ended, id known to others */
 	unsigned int batch; /* how many to fetch next: grows */
 	uint64_t nr_coroutines; /* not put, or put by other threads and not drained */

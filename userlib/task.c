@@ -76,6 +76,7 @@ void coro__wake(struct coro__loop *loop, struct coro__wait *w, int result)
 	coro__timer_disarm(&loop->timers, &w->timer);
 	w->result = result;
 	w->task->task.wait = NULL;
+	w->task->task.told = result == -ECANCELED;
 	coro__set_awaits(w->task->task.cur, CORO_AWAITS_TURN, 0);
 	coro__make_ready(loop, w->task);
 }
@@ -106,6 +107,7 @@ void coro__task_run(struct coro__loop *loop, struct coro *task)
 		coro__task_end(loop, task);
 		return;
 	}
+	task->task.told = false;
 	t->task = task;
 	t->act = task->task.act;
 	t->cur = cur;
@@ -123,7 +125,7 @@ void coro__task_interrupt(struct coro__loop *loop, struct coro *task, int why)
 {
 	if (task->task.wait)
 		task->task.wait->interrupt(loop, task->task.wait, why);
-	else
+	else if (!task->task.told)
 		task->task.cancel = why;
 }
 
