@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The numbers of the interface: sizes, offsets and commands that must never change. */
+#include <stddef.h>
+
+#include <linux/coro.h>
+
+#include "kselftest_harness.h"
+
+#define EXPECT_FIELD(off, type, field) \
+	EXPECT_EQ(off, offsetof(struct type, field))
+
+TEST(setup_args_keep_their_layout)
+{
+	EXPECT_EQ(96U, sizeof(struct coro_setup_args));
+	EXPECT_FIELD(0U, coro_setup_args, size);
+	EXPECT_FIELD(4U, coro_setup_args, flags);
+	EXPECT_FIELD(8U, coro_setup_args, max_contexts);
+	EXPECT_FIELD(12U, coro_setup_args, mailbox);
+	EXPECT_FIELD(16U, coro_setup_args, stack_size_bytes);
+	EXPECT_FIELD(24U, coro_setup_args, out_features);
+	EXPECT_FIELD(32U, coro_setup_args, out_max_contexts);
+	EXPECT_FIELD(36U, coro_setup_args, out_mailbox);
+	EXPECT_FIELD(40U, coro_setup_args, out_stack_size_bytes);
+	EXPECT_FIELD(48U, coro_setup_args, out_header_off);
+	EXPECT_FIELD(56U, coro_setup_args, out_header_bytes);
+	EXPECT_FIELD(64U, coro_setup_args, out_table_off);
+	EXPECT_FIELD(72U, coro_setup_args, out_table_bytes);
+	EXPECT_FIELD(80U, coro_setup_args, out_stacks_off);
+	EXPECT_FIELD(88U, coro_setup_args, out_stacks_bytes);
+}
+
+TEST(alloc_args_keep_their_layout)
+{
+	EXPECT_EQ(24U, sizeof(struct coro_alloc_args));
+	EXPECT_FIELD(0U, coro_alloc_args, size);
+	EXPECT_FIELD(4U, coro_alloc_args, flags);
+	EXPECT_FIELD(8U, coro_alloc_args, nr);
+	EXPECT_FIELD(12U, coro_alloc_args, out_nr);
+	EXPECT_FIELD(16U, coro_alloc_args, ids);
+}
+
+TEST(free_args_keep_their_layout)
+{
+	EXPECT_EQ(24U, sizeof(struct coro_free_args));
+	EXPECT_FIELD(0U, coro_free_args, size);
+	EXPECT_FIELD(4U, coro_free_args, flags);
+	EXPECT_FIELD(8U, coro_free_args, nr);
+	EXPECT_FIELD(12U, coro_free_args, out_nr);
+	EXPECT_FIELD(16U, coro_free_args, ids);
+}
+
+TEST(wake_args_keep_their_layout)
+{
+	EXPECT_EQ(24U, sizeof(struct coro_wake_args));
+	EXPECT_FIELD(0U, coro_wake_args, size);
+	EXPECT_FIELD(4U, coro_wake_args, flags);
+	EXPECT_FIELD(8U, coro_wake_args, nr);
+	EXPECT_FIELD(12U, coro_wake_args, out_nr);
+	EXPECT_FIELD(16U, coro_wake_args, wakes);
+	EXPECT_EQ(16U, sizeof(struct coro_wake));
+	EXPECT_FIELD(0U, coro_wake, id);
+	EXPECT_FIELD(8U, coro_wake, value);
+}
+
+TEST(peak_args_keep_their_layout)
+{
+	EXPECT_EQ(24U, sizeof(struct coro_peak_args));
+	EXPECT_FIELD(0U, coro_peak_args, size);
+	EXPECT_FIELD(4U, coro_peak_args, flags);
+	EXPECT_FIELD(8U, coro_peak_args, nr);
+	EXPECT_FIELD(12U, coro_peak_args, out_nr);
+	EXPECT_FIELD(16U, coro_peak_args, peaks);
+	EXPECT_EQ(16U, sizeof(struct coro_peak));
+	EXPECT_FIELD(0U, coro_peak, id);
+	EXPECT_FIELD(8U, coro_peak, out_bytes);
+}
+
+TEST(stat_args_keep_their_layout)
+{
+	EXPECT_EQ(64U, sizeof(struct coro_stat_args));
+	EXPECT_FIELD(0U, coro_stat_args, size);
+	EXPECT_FIELD(4U, coro_stat_args, flags);
+	EXPECT_FIELD(8U, coro_stat_args, out_contexts);
+	EXPECT_FIELD(16U, coro_stat_args, out_contexts_peak);
+	EXPECT_FIELD(24U, coro_stat_args, out_events_pending);
+	EXPECT_FIELD(32U, coro_stat_args, out_events_total);
+	EXPECT_FIELD(40U, coro_stat_args, out_stacks_resident_bytes);
+	EXPECT_FIELD(48U, coro_stat_args, out_overflows);
+	EXPECT_FIELD(56U, coro_stat_args, out_overflow_id);
+}
+
+TEST(event_keeps_its_layout)
+{
+	EXPECT_EQ(24U, sizeof(struct coro_event));
+	EXPECT_FIELD(0U, coro_event, id);
+	EXPECT_FIELD(8U, coro_event, kind);
+	EXPECT_FIELD(12U, coro_event, reserved);
+	EXPECT_FIELD(16U, coro_event, value);
+	EXPECT_EQ(1, CORO_EVENT_MESSAGE);
+}
+
+TEST(shared_header_keeps_its_layout)
+{
+	EXPECT_EQ(56U, sizeof(struct coro_shm_header));
+	EXPECT_FIELD(0U, coro_shm_header, magic);
+	EXPECT_FIELD(4U, coro_shm_header, version);
+	EXPECT_FIELD(8U, coro_shm_header, max_contexts);
+	EXPECT_FIELD(12U, coro_shm_header, entry_bytes);
+	EXPECT_FIELD(16U, coro_shm_header, stack_size_bytes);
+	EXPECT_FIELD(24U, coro_shm_header, contexts);
+	EXPECT_FIELD(32U, coro_shm_header, events_pending);
+	EXPECT_FIELD(40U, coro_shm_header, overflows);
+	EXPECT_FIELD(48U, coro_shm_header, overflow_id);
+	EXPECT_EQ(0x6f726f63U, CORO_SHM_MAGIC);
+	EXPECT_EQ(1, CORO_SHM_VERSION);
+}
+
+TEST(shared_context_keeps_its_layout)
+{
+	EXPECT_EQ(64U, sizeof(struct coro_shm_context));
+	EXPECT_FIELD(0U, coro_shm_context, generation);
+	EXPECT_FIELD(4U, coro_shm_context, state);
+	EXPECT_FIELD(8U, coro_shm_context, worker);
+	EXPECT_FIELD(12U, coro_shm_context, awaits_kind);
+	EXPECT_FIELD(16U, coro_shm_context, awaits);
+	EXPECT_FIELD(24U, coro_shm_context, sp);
+	EXPECT_FIELD(32U, coro_shm_context, entry);
+	EXPECT_FIELD(40U, coro_shm_context, origin);
+	EXPECT_FIELD(48U, coro_shm_context, name);
+	EXPECT_EQ(16, CORO_NAME_LEN);
+}
+
+TEST(commands_keep_their_numbers)
+{
+	EXPECT_EQ(0xC060C200UL, CORO_IOC_SETUP);
+	EXPECT_EQ(0xC018C201UL, CORO_IOC_ALLOC);
+	EXPECT_EQ(0xC018C202UL, CORO_IOC_FREE);
+	EXPECT_EQ(0xC018C203UL, CORO_IOC_WAKE);
+	EXPECT_EQ(0xC018C204UL, CORO_IOC_PEAK);
+	EXPECT_EQ(0xC040C205UL, CORO_IOC_STAT);
+}
+
+TEST(flags_and_limits_keep_their_values)
+{
+	EXPECT_EQ(1U, CORO_SCHED_F_CLAMP);
+	EXPECT_EQ(1U, CORO_FREE_F_TRIM);
+	EXPECT_EQ(4096, CORO_MAX_BATCH);
+	EXPECT_EQ(0x0ULL, CORO_OFF_STACKS);
+	EXPECT_EQ(0x100000000000ULL, CORO_OFF_HEADER);
+	EXPECT_EQ(0x200000000000ULL, CORO_OFF_TABLE);
+}
+
+TEST(states_keep_their_values)
+{
+	EXPECT_EQ(0, CORO_STATE_FREE);
+	EXPECT_EQ(1, CORO_STATE_CREATED);
+	EXPECT_EQ(2, CORO_STATE_RUNNING);
+	EXPECT_EQ(3, CORO_STATE_SUSPENDED);
+	EXPECT_EQ(4, CORO_STATE_CLOSED);
+	EXPECT_EQ(0, CORO_AWAITS_NOTHING);
+	EXPECT_EQ(1, CORO_AWAITS_RESUME);
+	EXPECT_EQ(2, CORO_AWAITS_CONTEXT);
+	EXPECT_EQ(3, CORO_AWAITS_TIMER);
+	EXPECT_EQ(4, CORO_AWAITS_IO);
+	EXPECT_EQ(5, CORO_AWAITS_TURN);
+}
+
+TEST(an_id_is_a_generation_above_an_index)
+{
+	EXPECT_EQ(0x89abcdefU, CORO_INDEX(0x0123456789abcdefULL));
+	EXPECT_EQ(0x01234567U, CORO_GENERATION(0x0123456789abcdefULL));
+}
+
+TEST_HARNESS_MAIN
