@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0
+# Verbs; the work is done in the folders. All that is built is in build/.
+
+KERNEL ?= 6.1
+PREFIX ?= /usr/local
+B := $(CURDIR)/build
+RUN := selftests/run --kernel $(KERNEL) $(if $(TESTS),--only '$(TESTS)')
+
+ifneq ($(words $(CURDIR)),1)
+$(error make cannot work in a path with spaces: $(CURDIR))
+endif
+
+# Only what needs them asks the cache, once.
+harness = $(eval harness := $(shell .ci/cache source 6.1)/tools/testing/selftests)$(harness)
+uring = $(eval uring := $(shell .ci/cache uring-arm64))$(uring)
+headers = $(if $(findstring /,$(KERNEL)),$(KERNEL),$(shell .ci/cache kernel $(KERNEL))/headers)
+running := /lib/modules/$(shell uname -r)/build
+TESTBUILD = $(MAKE) -C selftests SELFTESTS=$(harness) USERCFLAGS=-Werror
+
+all: lib examples
+	+@if [ -e $(running)/Makefile ]; then .ci/build-module $$(uname -r) $(running); \
+	else echo "no headers of the running kernel: the module is not built"; fi
+	$(if $(wildcard tools/Makefile),$(MAKE) -C tools O=$(B)/tools)
+
+help:
+	@echo 'make            library, examples, and the module if the running kernel has headers'
+	@echo 'make demo       boot a virtual machine, load the module, run the examples on it'
+	@echo 'make check      all tests; ends with: N passed, N failed, N skipped'
+	@echo 'make vmtest     only the tests in the machine; TESTS=lib/x_test picks, KERNEL=6.1'
+	@echo 'make unit       only the library here, without the device; TESTS= picks'
+	@echo 'make san        the same with the address and undefined behaviour sanitizers'
+	@echo 'make lint       only the checks of the sources'
+	@echo 'make bench      measure'
+	@echo 'make module     coro.ko for KERNEL, in build/module/'
+	@echo 'make install    library, headers, manuals; PREFIX=/usr/local, DESTDIR='
+	@echo 'make clean      remove build/; what was fetched stays in the cache, see .ci/cache'
+
+packages:
+	@.ci/install-packages
+
+demo: packages
+	@$(RUN) show
+
+check: packages
+	@$(RUN)
+
+vmtest: packages
+	@$(RUN) vm
+
+unit: packages
+	@$(RUN) unit
+
+san: packages
+	@$(RUN) san
+
+asan ubsan: san
+
+lint: packages
+	@$(RUN) lint
+
+lib:
+	$(MAKE) -C userlib O=$(B)/lib
+
+lib-san:
+	$(MAKE) -C userlib O=$(B)/lib-san SAN=1
+
+lib-aarch64:
+	$(MAKE) -C userlib O=$(B)/lib-aarch64 CROSS_COMPILE=aarch64-linux-gnu- \
+		URING_CFLAGS=-I$(uring)/usr/include URING_LIBS=-L$(uring)/usr/lib
+
+examples: lib
+	$(MAKE) -C examples O=$(B)/examples LIB=$(B)/lib
+
+module:
+	+.ci/build-module $(notdir $(KERNEL)) $(headers) KCFLAGS=-Werror
+
+tests: lib
+	+$(TESTBUILD) OUTPUT=$(B)/selftests/static LIBCORO=$(B)/lib STATIC=1
+
+test-init:
+	+$(TESTBUILD) OUTPUT=$(B)/selftests/static STATIC=1 ONLY=vm/init
+
+tests-san: lib-san
+	+$(TESTBUILD) OUTPUT=$(B)/selftests/san LIBCORO=$(B)/lib-san SAN=1
+
+tests-aarch64: lib-aarch64
+	+$(TESTBUILD) OUTPUT=$(B)/selftests/aarch64 LIBCORO=$(B)/lib-aarch64 STATIC=1 \
+		CROSS_COMPILE=aarch64-linux-gnu- URING=$(uring) \
+		ONLY="$$(MAKEFLAGS= $(MAKE) -s -C selftests SELFTESTS=$(harness) LIBCORO=. list-no-ring)"
+
+bench: lib
+	@.ci/install-packages --bench
+	$(MAKE) -C bench O=$(B)/bench LIB=$(B)/lib
+
+install: lib
+	$(MAKE) -C userlib O=$(B)/lib PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install
+	install -D -m 644 uapi/linux/coro.h $(DESTDIR)$(PREFIX)/include/linux/coro.h
+	$(foreach page,$(wildcard man/*.[1-9]),install -D -m 644 $(page) \
+		$(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page)) &&) true
+
+clean:
+	rm -rf $(B)
+
+.PHONY: all help packages demo check vmtest unit san asan ubsan lint lib lib-san lib-aarch64 \
+	examples module tests test-init tests-san tests-aarch64 bench install clean
