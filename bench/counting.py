@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The machine whose clock counts instructions: one processor, one nanosecond each."""
+
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.append(os.path.join(TOP, "selftests", "vm"))
+
+import machine  # noqa: E402
+import session  # noqa: E402
+
+COUNTING = ["-accel", "tcg", "-smp", "1", "-icount", "shift=0,sleep=off"]
+
+
+def command(kernel, initrd, memory, console, port, counting):
+    """The command of the tests' machine, with another clock if it is to count."""
+    argv = machine.qemu_command(kernel, initrd, memory, console, port)
+    if counting:
+        for option in ("-accel", "-smp"):
+            at = argv.index(option)
+            del argv[at : at + 2]
+        argv += COUNTING
+    return argv
+
+
+def run(kernel, init, module, jobs, memory, counting, limit):
+    """Boots, runs jobs ((name, argv, program, env), ...) with the module, and
+    returns what they printed. Raises RuntimeError if it did not go well."""
+    with tempfile.TemporaryDirectory() as tmp:
+        plan = session.Session(kernel, init, tmp, memory)
+        plan.add_module(module)
+        for name, argv, program, env in jobs:
+            plan.add_job(session.Job(name, argv, limit, env), program)
+        for _ in range(session.TRIES):
+            text = boot(plan, tmp, limit, counting)
+            if " init\n" in text:
+                break
+    ends = [line.split()[2:] for line in text.splitlines() if " end " in line]
+    if [end[:3] for end in ends] != [[job[0], "exit", "0"] for job in jobs]:
+        raise RuntimeError("the machine says:\n" + text[-3000:])
+    return text
+
+
+def boot(plan, tmp, limit, counting):
+    nonce = secrets.token_hex(8)
+    initrd, console, port = (os.path.join(tmp, n) for n in ("initrd", "console.log", "port.log"))
+    plan.image.data("/plan", plan.plan(nonce))
+    plan.image.write(initrd)
+    argv = command(plan.kernel, initrd, plan.memory, console, port, counting)
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as qemu:
+        try:
+            machine.watch(qemu, port, nonce, limit, None)
+        finally:
+            qemu.kill()
+    return machine.read(port)
