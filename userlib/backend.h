@@ -17,6 +17,7 @@ struct coro__space {
 	char *stacks;
 	struct coro_shm_context *table;
 	size_t stack_size; /* guard page included */
+	size_t stacks_bytes, table_bytes; /* device only: of the mappings */
 	unsigned int max;
 	int fd; /* device only */
 	uint32_t nr_dumped; /* device only: stacks below are in core dumps */

@@ -52,6 +52,8 @@ static int coro__device_setup(struct coro__space *sp)
 		return -ENOSPC;
 	sp->max = setup.out_max_contexts;
 	sp->stack_size = setup.out_stack_size_bytes;
+	sp->stacks_bytes = setup.out_stacks_bytes;
+	sp->table_bytes = setup.out_table_bytes;
 	sp->table = coro__device_map(sp, setup.out_table_off,
 				     setup.out_table_bytes);
 	if (!sp->table)
@@ -81,8 +83,8 @@ static int coro__device_open(struct coro__space *sp)
 
 static void coro__device_close(struct coro__space *sp)
 {
-	munmap(sp->stacks, (size_t)sp->max * sp->stack_size);
-	munmap(sp->table, (size_t)sp->max * sizeof(*sp->table));
+	munmap(sp->stacks, sp->stacks_bytes);
+	munmap(sp->table, sp->table_bytes);
 	close(sp->fd);
 }
 

@@ -32,14 +32,17 @@ static long read_a_byte(void *arg)
 	return 0;
 }
 
+/* Readers of one pipe: every write wakes all of them. */
+#define CROWD 2000
+
 static long read_and_feed(void *arg)
 {
 	struct crowd *cr = arg;
 	char buf[4096];
-	int i, left = MANY;
+	int i, left = CROWD;
 
 	memset(buf, 'x', sizeof(buf));
-	for (i = 0; i < MANY; i++)
+	for (i = 0; i < CROWD; i++)
 		EXPECT_EQ(0, coro_spawn(read_a_byte, cr));
 	EXPECT_EQ(0, coro_sleep(0));
 	EXPECT_EQ(0, cr->done);
@@ -52,13 +55,13 @@ static long read_and_feed(void *arg)
 			return ret;
 		left -= ret;
 	}
-	while (cr->done + cr->errors < MANY)
+	while (cr->done + cr->errors < CROWD)
 		EXPECT_EQ(0, coro_sleep(CORO_MSEC));
 	return 0;
 }
 
 /* IOU-09 IOU-01 */
-TEST_F(ring, ten_thousand_reads_go_through_a_ring_of_8)
+TEST_F(ring, two_thousand_reads_go_through_a_ring_of_8)
 {
 	struct coro_loop_opts opts = { .size = sizeof(opts),
 				       .sq_entries = 8,
@@ -69,7 +72,7 @@ TEST_F(ring, ten_thousand_reads_go_through_a_ring_of_8)
 	ASSERT_EQ(0, pipe(cr.fds));
 	EXPECT_EQ(0, coro_run_opts(read_and_feed, &cr, &opts, &value));
 	EXPECT_EQ(0, value);
-	EXPECT_EQ(MANY, cr.done);
+	EXPECT_EQ(CROWD, cr.done);
 	EXPECT_EQ(0, cr.errors);
 	EXPECT_EQ(0, readable(cr.fds[0]));
 	close(cr.fds[0]);
@@ -182,9 +185,11 @@ static long enter(void *arg)
 static int try_run(int *entered)
 {
 	long value = POISON_LONG;
-	int before = open_fds();
-	int ret;
+	int before, ret;
 
+	/* The scheduler, which has a descriptor of its own, outlives the loop. */
+	coro_backend();
+	before = open_fds();
 	*entered = 0;
 	ret = coro_run_opts(enter, entered, NULL, &value);
 	if (ret && (value != POISON_LONG || *entered))
