@@ -231,9 +231,14 @@ static void figure(int nr)
 {
 	double rate[NR_SERVERS][ROUNDS], cpu_rate[NR_SERVERS][ROUNDS];
 
-	for (size_t r = 0; r < ROUNDS; r++)
-		for (size_t s = 0; s < NR_SERVERS; s++)
+	/* Each round begins with another. */
+	for (size_t r = 0; r < ROUNDS; r++) {
+		for (size_t i = 0; i < NR_SERVERS; i++) {
+			size_t s = (r + i) % NR_SERVERS;
+
 			measure(&servers[s], nr, &rate[s][r], &cpu_rate[s][r]);
+		}
+	}
 	for (size_t s = 0; s < NR_SERVERS; s++) {
 		print("rate", nr, rate[s], s);
 		print("cpurate", nr, cpu_rate[s], s);
