@@ -4,7 +4,7 @@
  *
  * One open file is one scheduler. It owns contexts (the kernel's half of a
  * coroutine), one arena of guarded stacks, a table that both sides can see and
- * a queue of events.
+ * a queue of events. A handle is a file too: one context, as seen by others.
  *
  *	fd = open("/dev/coro", O_RDWR | O_CLOEXEC);
  *	ioctl(fd, CORO_IOC_SETUP, &setup);
@@ -32,6 +32,26 @@
  * exit, exec, a signal, munmap. (It has no contexts before that is mapped, so
  * until then there is nothing to die.) From then on CORO_IOC_WAKE gets EPIPE, read and
  * all else EOWNERDEAD, poll EPOLLHUP | EPOLLERR; what waited is woken.
+ *
+ * Handles. EXPORT makes a file descriptor of a context, for use by whoever is
+ * given it: inherited, sent over a socket, taken with pidfd_getfd. It is a
+ * capability: what it allows is fixed by its rights, and nothing else names a
+ * context outside its owner. A right that a handle lacks is EBADF, as of a file
+ * that is not open for it.
+ *
+ *	write	SEND: one message for each __u64. It waits for room for the
+ *		first, or returns EAGAIN; a short count says how many fitted.
+ *		EPIPE: the coroutine has ended, or its owner died. ENOBUFS: the
+ *		module's limit of messages of a scheduler or user. EINVAL: not a
+ *		multiple of 8 bytes. There is no SIGPIPE.
+ *	read	JOIN: struct coro_result once the coroutine has ended, to every
+ *		reader; until then it waits, or returns EAGAIN. EOWNERDEAD: the
+ *		owner died first. ESTALE: the context was freed without an end.
+ *		RECV: whole struct coro_event records of this context; EPIPE
+ *		when it has ended and none is left.
+ *	poll	EPOLLIN: read would not wait. EPOLLOUT: write would not wait.
+ *		EPOLLHUP | EPOLLERR: gone without a result.
+ *	ioctl	CORO_IOC_CANCEL, and CORO_IOC_EXPORT for a handle with less rights.
  *
  * Growth. Every argument begins with its size, set by the caller to
  * sizeof(*args). A kernel that knows less accepts what it does not know only
@@ -66,6 +86,9 @@
  * core dumps leave the stacks out, except what MADV_DODUMP asks for.
  * read:  whole struct coro_event records. EINVAL if not one fits; EAGAIN if
  *	  none is there and the file or call does not block; EINTR.
+ *
+ * io_uring. READ, WRITE and POLL_ADD work on schedulers and handles as on other
+ * files. IORING_OP_URING_CMD is a faster way, see struct coro_uring_args.
  */
 #ifndef _UAPI_LINUX_CORO_H
 #define _UAPI_LINUX_CORO_H
@@ -103,6 +126,14 @@
 #define CORO_SCHED_F_CLAMP	(1U << 0)
 
 /**
+ * CORO_FEAT_URING_WAIT - commands of io_uring may wait.
+ *
+ * Clear where the kernel could not cancel them; what would have to wait is
+ * EOPNOTSUPP there, and READ, WRITE and POLL_ADD do the same.
+ */
+#define CORO_FEAT_URING_WAIT	(1ULL << 0)
+
+/**
  * struct coro_setup_args - argument of CORO_IOC_SETUP
  * @size: in: sizeof(struct coro_setup_args).
  * @flags: in: CORO_SCHED_F_*; other bits must be 0.
@@ -110,7 +141,7 @@
  * @mailbox: in: most unread messages per context; 0 for the default.
  * @stack_size_bytes: in: size of one stack with its guard page, rounded up to
  *	whole pages, at least two; 0 for the default.
- * @out_features: out: CORO_FEAT_*; no bit is defined yet, ignore unknown ones.
+ * @out_features: out: CORO_FEAT_*; ignore unknown ones.
  * @out_max_contexts: out: granted.
  * @out_mailbox: out: granted.
  * @out_stack_size_bytes: out: granted; the distance from stack to stack.
@@ -145,9 +176,19 @@ struct coro_setup_args {
 };
 
 /**
+ * CORO_ALLOC_F_DIRECT - ALLOC: messages wait at their context.
+ *
+ * They do not come out of read, nor of a PARK of the whole scheduler, but only
+ * of a PARK of their context and of handles with CORO_RIGHT_RECV; so a mailbox
+ * that is full stays full until its own reader makes room. Requests to cancel
+ * come out of read all the same.
+ */
+#define CORO_ALLOC_F_DIRECT	(1U << 0)
+
+/**
  * struct coro_alloc_args - argument of CORO_IOC_ALLOC
  * @size: in: sizeof(struct coro_alloc_args).
- * @flags: in: must be 0.
+ * @flags: in: CORO_ALLOC_F_*; other bits must be 0.
  * @nr: in: how many contexts.
  * @out_nr: out: how many were allocated.
  * @ids: in: address of an array of @nr __u64, filled with the new ids.
@@ -181,7 +222,8 @@ struct coro_alloc_args {
  * @ids: in: address of an array of @nr __u64.
  *
  * Ends a context: its id is stale from now on and its unread messages are
- * dropped. Errors, of an entry: ENOENT no context of that index was allocated
+ * dropped. Handles keep the result of one that was finished; for others every
+ * join gets ESTALE. Errors, of an entry: ENOENT no context of that index was allocated
  * yet, ESTALE the context is not of that generation, or not any more.
  */
 struct coro_free_args {
@@ -213,7 +255,8 @@ struct coro_wake {
  * Puts messages into mailboxes, from any thread of the owner. Each comes out
  * of read once, in the order in which they went in. Nobody needs to be reading.
  * Errors, of an entry: EAGAIN the mailbox is full, or the module's limit of
- * unread messages per scheduler is reached; ENOENT, ESTALE as for FREE.
+ * unread messages per scheduler or user is reached; EPIPE the coroutine was
+ * finished; ENOENT, ESTALE as for FREE.
  */
 struct coro_wake_args {
 	__u32 size;
@@ -259,8 +302,8 @@ struct coro_peak_args {
  * @flags: in: must be 0.
  * @out_contexts: out: contexts allocated now.
  * @out_contexts_peak: out: most that were allocated at once.
- * @out_events_pending: out: messages sent and not read.
- * @out_events_total: out: messages sent since SETUP.
+ * @out_events_pending: out: messages and requests to cancel, sent and not read.
+ * @out_events_total: out: those sent since SETUP.
  * @out_stacks_resident_bytes: out: stack memory in use, without what is in swap.
  * @out_overflows: out: accesses from user space that hit a guard page.
  * @out_overflow_id: out: context of the newest of them, 0 if there was none;
@@ -280,21 +323,192 @@ struct coro_stat_args {
 	__aligned_u64 out_overflow_id;
 };
 
+/**
+ * struct coro_finish - the end of one coroutine
+ * @id: which.
+ * @value: its result.
+ */
+struct coro_finish {
+	__aligned_u64 id;
+	__aligned_u64 value;
+};
+
+/**
+ * struct coro_finish_args - argument of CORO_IOC_FINISH
+ * @size: in: sizeof(struct coro_finish_args).
+ * @flags: in: must be 0.
+ * @nr: in: how many coroutines.
+ * @out_nr: out: how many were finished.
+ * @finishes: in: address of an array of @nr struct coro_finish.
+ *
+ * The coroutine has ended: every join, waiting or to come, gets the result, and
+ * every send EPIPE. Messages that are there can still be read. Only needed for
+ * contexts that somebody else may wait for.
+ * Errors, of an entry: EBUSY it was finished before; ENOENT, ESTALE as for FREE.
+ */
+struct coro_finish_args {
+	__u32 size;
+	__u32 flags;
+	__u32 nr;
+	__u32 out_nr;
+	__aligned_u64 finishes;
+};
+
+/** CORO_RIGHT_SEND - the handle takes messages: write, CORO_URING_SEND. */
+#define CORO_RIGHT_SEND		(1U << 0)
+/** CORO_RIGHT_JOIN - the handle tells the result: read, CORO_URING_JOIN. */
+#define CORO_RIGHT_JOIN		(1U << 1)
+/** CORO_RIGHT_CANCEL - the handle takes CORO_IOC_CANCEL and CORO_URING_CANCEL. */
+#define CORO_RIGHT_CANCEL	(1U << 2)
+/**
+ * CORO_RIGHT_RECV - the handle gives the context's messages: read, CORO_URING_PARK.
+ *
+ * For the coroutine itself. Not together with CORO_RIGHT_JOIN, because read can
+ * mean only one of them.
+ */
+#define CORO_RIGHT_RECV		(1U << 3)
+
+/** CORO_EXPORT_F_NONBLOCK - EXPORT: the handle is O_NONBLOCK. */
+#define CORO_EXPORT_F_NONBLOCK	(1U << 0)
+/** CORO_EXPORT_F_CLOEXEC - EXPORT: the descriptor is closed by exec. */
+#define CORO_EXPORT_F_CLOEXEC	(1U << 1)
+
+/**
+ * struct coro_export_args - argument of CORO_IOC_EXPORT
+ * @size: in: sizeof(struct coro_export_args).
+ * @flags: in: CORO_EXPORT_F_*; other bits must be 0.
+ * @id: in: which context; on a handle 0, for its own.
+ * @rights: in: CORO_RIGHT_*, at least one.
+ * @out_fd: out: the handle.
+ *
+ * Make a handle: of one's own context, or of a handle with no more rights than
+ * that one has.
+ * Errors: EINVAL no rights, unknown ones, or both RECV and JOIN; EBADF the
+ * handle has not all of the rights; EMFILE, ENFILE; ENOENT, ESTALE as for FREE.
+ */
+struct coro_export_args {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 id;
+	__u32 rights;
+	__s32 out_fd;
+};
+
+/**
+ * struct coro_cancel_args - argument of CORO_IOC_CANCEL
+ * @size: in: sizeof(struct coro_cancel_args).
+ * @flags: in: must be 0.
+ * @id: in: which context; on a handle 0, for its own.
+ * @value: in: a reason; the owner gets it with the event.
+ *
+ * Ask a coroutine to end: its scheduler gets a CORO_EVENT_CANCEL. While one is
+ * unread, further ones change nothing. Room in the mailbox is not needed.
+ * Errors: ESRCH it has ended; EOWNERDEAD, or on a handle ESTALE the context
+ * was freed; ENOENT, ESTALE as for FREE.
+ */
+struct coro_cancel_args {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 id;
+	__aligned_u64 value;
+};
+
 #define CORO_IOC_SETUP	_IOWR(CORO_IOC_MAGIC, 0x00, struct coro_setup_args)
 #define CORO_IOC_ALLOC	_IOWR(CORO_IOC_MAGIC, 0x01, struct coro_alloc_args)
 #define CORO_IOC_FREE	_IOWR(CORO_IOC_MAGIC, 0x02, struct coro_free_args)
 #define CORO_IOC_WAKE	_IOWR(CORO_IOC_MAGIC, 0x03, struct coro_wake_args)
 #define CORO_IOC_PEAK	_IOWR(CORO_IOC_MAGIC, 0x04, struct coro_peak_args)
 #define CORO_IOC_STAT	_IOWR(CORO_IOC_MAGIC, 0x05, struct coro_stat_args)
+#define CORO_IOC_FINISH	_IOWR(CORO_IOC_MAGIC, 0x06, struct coro_finish_args)
+#define CORO_IOC_EXPORT	_IOWR(CORO_IOC_MAGIC, 0x07, struct coro_export_args)
+#define CORO_IOC_CANCEL	_IOWR(CORO_IOC_MAGIC, 0x08, struct coro_cancel_args)
+
+/** CORO_NO_DEADLINE - a deadline that never comes. */
+#define CORO_NO_DEADLINE	0x7fffffffffffffffLL
+
+/**
+ * struct coro_uring_args - argument of commands in io_uring
+ * @size: in: sizeof(struct coro_uring_args).
+ * @flags: in: must be 0.
+ * @id: in: on a scheduler, which context; on a handle 0, for its own.
+ * @deadline_ns: in: how long to wait: 0 not at all, CORO_NO_DEADLINE as long as
+ *	it takes, else until then, CLOCK_MONOTONIC.
+ * @value: in: SEND: the message; CANCEL: the reason; WITHDRAW: the user_data of
+ *	the command that is to end; else 0.
+ * @addr: in: PARK: of an array of @nr struct coro_event; JOIN: of a struct
+ *	coro_result; else 0.
+ * @nr: in: PARK: most events to take, at most CORO_MAX_BATCH; else 0.
+ * @reserved: must be 0.
+ *
+ * An SQE of IORING_OP_URING_CMD on a scheduler or handle has one of CORO_URING_*
+ * in cmd_op, the address of this structure in the first eight bytes of its
+ * payload, and 0 in the other eight. The structure, and what @addr leads to,
+ * must stay until the completion.
+ *
+ * Every command does at once what it can. What has to wait, waits without a
+ * thread, until its deadline (ETIMEDOUT), a WITHDRAW or the end of its ring or
+ * process (ECANCELED), or the owner's death. What it waited for comes first: a
+ * command is not cancelled when its result is there. LINK_TIMEOUT and
+ * ASYNC_CANCEL do not reach commands that wait; deadline and WITHDRAW are their
+ * place. A command that follows another by IOSQE_IO_LINK is run when that one
+ * succeeded. Errors of all, in the completion: EAGAIN it would have to wait and
+ * @deadline_ns is 0; EOPNOTSUPP it would have to wait and CORO_FEAT_URING_WAIT
+ * is clear, or the ring is IORING_SETUP_IOPOLL; EBADF a right that the handle
+ * lacks; EINVAL, E2BIG, EFAULT, EBADFD, EPERM, ENOMEM as for ioctl; ENOTTY no
+ * such command; on a scheduler ENOENT, ESTALE as for FREE.
+ */
+struct coro_uring_args {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 id;
+	__s64 deadline_ns;
+	__aligned_u64 value;
+	__aligned_u64 addr;
+	__u32 nr;
+	__u32 reserved;
+};
+
+/**
+ * CORO_URING_PARK - wait for events, and take them.
+ *
+ * On a scheduler: of the context @id, or with 0 all that read would give. On a
+ * handle with CORO_RIGHT_RECV: of its context. Result: how many events. EBUSY:
+ * another PARK waits for the same context. ESTALE: it was freed. EPIPE: it was
+ * finished, and no message is left. EOWNERDEAD.
+ */
+#define CORO_URING_PARK	_IOWR(CORO_IOC_MAGIC, 0x20, struct coro_uring_args)
+/**
+ * CORO_URING_SEND - send one message; wait for room in the mailbox.
+ *
+ * Errors: EPIPE, ENOBUFS as for write on a handle.
+ */
+#define CORO_URING_SEND	_IOWR(CORO_IOC_MAGIC, 0x21, struct coro_uring_args)
+/**
+ * CORO_URING_JOIN - wait for the end of a coroutine, and get its result.
+ *
+ * Errors: EOWNERDEAD, ESTALE as for read on a handle.
+ */
+#define CORO_URING_JOIN	_IOWR(CORO_IOC_MAGIC, 0x22, struct coro_uring_args)
+/** CORO_URING_CANCEL - as CORO_IOC_CANCEL. */
+#define CORO_URING_CANCEL _IOWR(CORO_IOC_MAGIC, 0x23, struct coro_uring_args)
+/**
+ * CORO_URING_WITHDRAW - end a command that waits.
+ *
+ * Of the same ring, and on a scheduler or handle of the same scheduler; @id is
+ * 0. If several have that user_data, one of them. ENOENT: none waits.
+ */
+#define CORO_URING_WITHDRAW _IOWR(CORO_IOC_MAGIC, 0x24, struct coro_uring_args)
 
 /**
  * enum coro_event_kind - what an event tells
  * @CORO_EVENT_MESSAGE: a message came for the context; value is the message.
+ * @CORO_EVENT_CANCEL: somebody asks the coroutine to end; value is the reason.
  *
  * Readers skip kinds that they do not know.
  */
 enum coro_event_kind {
 	CORO_EVENT_MESSAGE = 1,
+	CORO_EVENT_CANCEL = 2,
 };
 
 /**
@@ -311,6 +525,16 @@ struct coro_event {
 	__aligned_u64 value;
 };
 
+/**
+ * struct coro_result - how a coroutine ended
+ * @value: its result.
+ * @reserved: 0.
+ */
+struct coro_result {
+	__aligned_u64 value;
+	__aligned_u64 reserved;
+};
+
 /** CORO_SHM_MAGIC - first word of the header page: "coro", little endian. */
 #define CORO_SHM_MAGIC		0x6f726f63U
 /** CORO_SHM_VERSION - changes when a field of the shared layouts changes place. */
@@ -324,7 +548,7 @@ struct coro_event {
  * @entry_bytes: sizeof(struct coro_shm_context).
  * @stack_size_bytes: as granted by SETUP.
  * @contexts: contexts allocated now.
- * @events_pending: messages that read would return now. A loop may look here
+ * @events_pending: events that read would return now. A loop may look here
  *	before it spends a system call.
  * @overflows: accesses from user space that hit a guard page.
  * @overflow_id: the context of the newest of them.
