@@ -25,7 +25,7 @@ static DEFINE_MUTEX(coro_arena_ops_lock);
 
 struct file *coro_arena_new(u64 bytes)
 {
-	struct file *file = shmem_file_setup("coro", bytes, VM_NORESERVE);
+	struct file *file = shmem_file_setup("coro", bytes, CORO_NORESERVE);
 
 	/* shmem says so for an inode that it has no memory for. */
 	if (file == ERR_PTR(-ENOSPC))
@@ -110,13 +110,20 @@ static void coro_arena_vma_close(struct vm_area_struct *vma)
 	coro_sched_put(vma->vm_private_data);
 }
 
-/* shmem has the same operations for all its files; take them once. */
+/*
+ * shmem has the same operations for all its files; take them once. Only those
+ * that know their place: what newer kernels add for userfaultfd would fill
+ * guards.
+ */
 static void coro_arena_adopt(const struct vm_operations_struct *ops)
 {
 	mutex_lock(&coro_arena_ops_lock);
 	if (!coro_arena_shmem_fault) {
 		coro_arena_shmem_fault = ops->fault;
-		coro_arena_vm_ops = *ops;
+#ifdef CONFIG_NUMA
+		coro_arena_vm_ops.set_policy = ops->set_policy;
+		coro_arena_vm_ops.get_policy = ops->get_policy;
+#endif
 		coro_arena_vm_ops.fault = coro_arena_fault;
 		coro_arena_vm_ops.map_pages = coro_arena_map_pages;
 		coro_arena_vm_ops.open = coro_arena_vma_open;
