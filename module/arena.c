@@ -49,12 +49,12 @@ static void coro_arena_overflow(struct coro_sched *sched, struct vm_fault *vmf)
 	if (!(vmf->flags & FAULT_FLAG_USER) || (vmf->flags & FAULT_FLAG_REMOTE))
 		return;
 	index = vmf->pgoff / (arena->stack_bytes >> PAGE_SHIFT);
-	spin_lock(&sched->events_lock);
+	spin_lock_bh(&sched->events_lock);
 	arena->overflows++;
 	arena->overflow_id = coro_context_id_at(sched, index);
 	WRITE_ONCE(sched->header->overflow_id, arena->overflow_id);
 	WRITE_ONCE(sched->header->overflows, arena->overflows);
-	spin_unlock(&sched->events_lock);
+	spin_unlock_bh(&sched->events_lock);
 }
 
 /*
@@ -163,11 +163,11 @@ struct file *coro_arena_get_file(struct coro_sched *sched)
 {
 	struct file *file;
 
-	spin_lock(&sched->events_lock);
+	spin_lock_bh(&sched->events_lock);
 	file = sched->arena.file;
 	if (file)
 		get_file(file);
-	spin_unlock(&sched->events_lock);
+	spin_unlock_bh(&sched->events_lock);
 	return file;
 }
 

@@ -10,6 +10,8 @@
 #define CORO_COMPAT_H
 
 #include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/io_uring.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/shmem_fs.h>
@@ -80,5 +82,155 @@ static inline bool coro_compat_dumping_core(void)
 {
 	return current->flags & PF_DUMPCORE;
 }
+
+/*
+ * hrtimer_setup() took the place of hrtimer_init(). Weak, because a kernel has
+ * only one of them.
+ */
+void __weak hrtimer_setup(struct hrtimer *timer,
+			  enum hrtimer_restart (*fn)(struct hrtimer *timer),
+			  clockid_t clock_id, enum hrtimer_mode mode);
+void __weak hrtimer_init(struct hrtimer *timer, clockid_t clock_id,
+			 enum hrtimer_mode mode);
+
+static inline void
+coro_compat_hrtimer_setup(struct hrtimer *timer,
+			  enum hrtimer_restart (*fn)(struct hrtimer *timer),
+			  clockid_t clock_id, enum hrtimer_mode mode)
+{
+	if (hrtimer_setup) {
+		hrtimer_setup(timer, fn, clock_id, mode);
+		return;
+	}
+	hrtimer_init(timer, clock_id, mode);
+	*(typeof(fn) *)&timer->function = fn;
+}
+
+/*
+ * Commands of io_uring. Those that wait must be cancelled when their ring ends,
+ * which came with the header that is probed for. Without it they would make
+ * exec hang, so there they do not wait, and what is said of waiting here is dead
+ * code.
+ */
+#if __has_include(<linux/io_uring/cmd.h>)
+#include <linux/io_uring/cmd.h>
+
+static inline bool coro_compat_cmd_can_wait(void)
+{
+	return true;
+}
+
+/* The 16 bytes of the command; user memory, which changes at any time. */
+static inline const void *
+coro_compat_cmd_payload(const struct io_uring_cmd *cmd)
+{
+	return cmd->sqe->cmd;
+}
+
+static inline bool coro_compat_cmd_is_cancel(unsigned int issue_flags)
+{
+	return issue_flags & IO_URING_F_CANCEL;
+}
+
+/* Its ring is for polled completions, which commands of ours do not have. */
+static inline bool coro_compat_cmd_is_polled(struct io_uring_cmd *cmd)
+{
+	return cmd_to_io_kiocb(cmd)->ctx->flags & IORING_SETUP_IOPOLL;
+}
+
+static inline void coro_compat_cmd_mark_cancelable(struct io_uring_cmd *cmd,
+						   unsigned int issue_flags)
+{
+	io_uring_cmd_mark_cancelable(cmd, issue_flags);
+}
+
+/* Which ring a command is of; to compare with. */
+static inline const void *coro_compat_cmd_ring(struct io_uring_cmd *cmd)
+{
+	return cmd_to_io_kiocb(cmd)->ctx;
+}
+
+static inline u64 coro_compat_cmd_tag(struct io_uring_cmd *cmd)
+{
+	return cmd_to_io_kiocb(cmd)->cqe.user_data;
+}
+#else
+static inline bool coro_compat_cmd_can_wait(void)
+{
+	return false;
+}
+
+static inline const void *
+coro_compat_cmd_payload(const struct io_uring_cmd *cmd)
+{
+	return cmd->cmd;
+}
+
+static inline bool coro_compat_cmd_is_cancel(unsigned int issue_flags)
+{
+	return false;
+}
+
+/* The kernel refuses those by itself. */
+static inline bool coro_compat_cmd_is_polled(struct io_uring_cmd *cmd)
+{
+	return false;
+}
+
+static inline void coro_compat_cmd_mark_cancelable(struct io_uring_cmd *cmd,
+						   unsigned int issue_flags)
+{
+}
+
+static inline const void *coro_compat_cmd_ring(struct io_uring_cmd *cmd)
+{
+	return NULL;
+}
+
+static inline u64 coro_compat_cmd_tag(struct io_uring_cmd *cmd)
+{
+	return 0;
+}
+#endif
+
+/* Complete a command. The second result was an argument of its own before. */
+static inline void coro_compat_cmd_done(struct io_uring_cmd *cmd, int ret,
+					unsigned int issue_flags)
+{
+	void (*done)(struct io_uring_cmd *cmd, s32 ret, unsigned int flags) =
+		(void *)io_uring_cmd_done;
+	void (*done2)(struct io_uring_cmd *cmd, ssize_t ret, u64 res2,
+		      unsigned int flags) = (void *)io_uring_cmd_done;
+
+	if (__same_type(&io_uring_cmd_done, done))
+		done(cmd, ret, issue_flags);
+	else
+		done2(cmd, ret, 0, issue_flags);
+}
+
+/*
+ * CORO_COMPAT_TASK_WORK(fn) makes fn(cmd, issue_flags) a function that
+ * coro_compat_cmd_run_in_task(cmd, fn) can have run in the task that issued the
+ * command. The macro comes with the newer form of such functions.
+ */
+#ifdef IO_URING_CMD_TASK_WORK_ISSUE_FLAGS
+#define CORO_COMPAT_TASK_WORK(fn)                                  \
+	static void fn##_tw(struct io_tw_req tw_req, io_tw_token_t tw) \
+	{                                                          \
+		fn(io_uring_cmd_from_tw(tw_req),                   \
+		   IO_URING_CMD_TASK_WORK_ISSUE_FLAGS);            \
+	}                                                          \
+	static_assert(true)
+#else
+#define CORO_COMPAT_TASK_WORK(fn)                                      \
+	static void fn##_tw(struct io_uring_cmd *cmd,                  \
+			    unsigned int issue_flags)                  \
+	{                                                              \
+		fn(cmd, issue_flags);                                  \
+	}                                                              \
+	static_assert(true)
+#endif
+#define coro_compat_cmd_run_in_task(cmd, fn) \
+	io_uring_cmd_complete_in_task(cmd, fn##_tw)
 
 #endif /* CORO_COMPAT_H */

@@ -11,6 +11,7 @@
 #include "limits.h"
 #include "mailbox.h"
 #include "sched.h"
+#include "target.h"
 #include "user.h"
 
 #define CORO_CHUNK_CONTEXTS (PAGE_SIZE / sizeof(struct coro_shm_context))
@@ -177,7 +178,8 @@ static u32 coro_generation_next(u32 generation)
 }
 
 /* EAGAIN: make the chunk at the high-water mark, then again. */
-static int coro_context_alloc_one(struct coro_sched *sched, u64 *ret_id)
+static int coro_context_alloc_one(struct coro_sched *sched, u32 flags,
+				  u64 *ret_id)
 {
 	struct coro_contexts *ctxs = &sched->ctxs;
 	struct coro_context *ctx;
@@ -194,15 +196,17 @@ static int coro_context_alloc_one(struct coro_sched *sched, u64 *ret_id)
 	}
 	ctx = coro_context_at(sched, index);
 
-	spin_lock(&sched->events_lock);
+	spin_lock_bh(&sched->events_lock);
 	if (index == ctxs->high) {
 		ctx->generation = 1;
 		ctxs->high++;
 	} else {
 		ctxs->free = ctx->next;
 	}
+	INIT_LIST_HEAD(&ctx->messages);
 	ctx->allocated = true;
-	spin_unlock(&sched->events_lock);
+	ctx->direct = flags & CORO_ALLOC_F_DIRECT;
+	spin_unlock_bh(&sched->events_lock);
 
 	coro_context_show(sched, index, ctx->generation);
 	*ret_id = coro_context_id(index, ctx->generation);
@@ -223,7 +227,7 @@ static void coro_context_count(struct coro_sched *sched, u32 nr)
 
 /* As many as there are chunks for; with EAGAIN, *chunk is which to make. */
 static int coro_context_alloc_some(struct coro_sched *sched, u64 *ids, u32 nr,
-				   u32 *done, unsigned long *chunk)
+				   u32 flags, u32 *done, unsigned long *chunk)
 {
 	u32 before = *done;
 	int ret;
@@ -231,7 +235,7 @@ static int coro_context_alloc_some(struct coro_sched *sched, u64 *ids, u32 nr,
 	mutex_lock(&sched->lock);
 	ret = coro_sched_check(sched, CORO_NEEDS_TABLE);
 	while (!ret && *done < nr) {
-		ret = coro_context_alloc_one(sched, &ids[*done]);
+		ret = coro_context_alloc_one(sched, flags, &ids[*done]);
 		if (!ret)
 			++*done;
 	}
@@ -243,38 +247,43 @@ static int coro_context_alloc_some(struct coro_sched *sched, u64 *ids, u32 nr,
 }
 
 /* Returns how many were allocated, or why the first was not. */
-int coro_context_alloc(struct coro_sched *sched, u64 *ids, u32 nr)
+int coro_context_alloc(struct coro_sched *sched, u64 *ids, u32 nr, u32 flags)
 {
 	unsigned long chunk;
 	u32 done = 0;
 	int ret;
 
 	do {
-		ret = coro_context_alloc_some(sched, ids, nr, &done, &chunk);
+		ret = coro_context_alloc_some(sched, ids, nr, flags, &done,
+					      &chunk);
 		if (ret == -EAGAIN)
 			ret = coro_chunk_make(sched, chunk);
 	} while (!ret && done < nr);
 	return done ?: ret;
 }
 
-/* End one life. What was in its mailbox goes to @dropped, to be freed. */
+/*
+ * End one life. What was in its mailbox goes to @dropped, to be freed, and the
+ * target of its handles to @gone, to be told.
+ */
 static int coro_context_end(struct coro_sched *sched, u64 id,
-			    struct list_head *dropped)
+			    struct list_head *dropped, struct list_head *gone)
 {
 	struct coro_context *ctx;
 	u32 generation;
 	int ret;
 
 	lockdep_assert_held(&sched->lock);
-	spin_lock(&sched->events_lock);
+	spin_lock_bh(&sched->events_lock);
 	ret = coro_context_find(sched, id, &ctx);
 	if (!ret) {
 		generation = coro_generation_next(ctx->generation);
 		ctx->generation = generation;
 		ctx->allocated = false;
 		coro_mailbox_drop(sched, ctx, dropped);
+		coro_target_detach(sched, ctx, gone);
 	}
-	spin_unlock(&sched->events_lock);
+	spin_unlock_bh(&sched->events_lock);
 	if (!ret)
 		coro_context_show(sched, CORO_INDEX(id), generation);
 	return ret;
@@ -316,12 +325,13 @@ int coro_context_free(struct coro_sched *sched, u64 *ids, u32 nr, u32 flags)
 	struct file *file = NULL;
 	u32 done, first, last;
 	LIST_HEAD(dropped);
+	LIST_HEAD(gone);
 	int ret;
 
 	mutex_lock(&sched->lock);
 	ret = coro_sched_check(sched, CORO_NEEDS_TABLE);
 	for (done = 0; !ret && done < nr; done++) {
-		ret = coro_context_end(sched, ids[done], &dropped);
+		ret = coro_context_end(sched, ids[done], &dropped, &gone);
 		if (ret)
 			break;
 		cond_resched();
@@ -341,6 +351,7 @@ int coro_context_free(struct coro_sched *sched, u64 *ids, u32 nr, u32 flags)
 	mutex_unlock(&sched->lock);
 
 	coro_mailbox_discard(&dropped);
+	coro_targets_hangup(sched, &gone);
 	if (!file)
 		return done;
 	coro_arena_trim(&sched->arena, file, ids, done);

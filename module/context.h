@@ -9,15 +9,20 @@
 #include <linux/types.h>
 #include <linux/xarray.h>
 
+struct coro_message;
 struct coro_sched;
+struct coro_target;
 
 /* The kernel's own half of a context; covered by sched->events_lock. */
 struct coro_context {
-	struct hlist_head messages;	/* coro_message.of_context */
+	struct list_head messages;	/* coro_message.of_context, in order */
+	struct coro_message *cancel;	/* asked for and unread, or NULL */
+	struct coro_target *tgt;	/* a reference, or NULL */
 	u32 nr_messages;
 	u32 generation;			/* of the newest life; 0 before any */
 	u32 next;			/* in the free list; sched->lock */
 	bool allocated;
+	bool direct;			/* CORO_ALLOC_F_DIRECT */
 };
 
 /* The contexts of a scheduler. Changed under sched->lock. */
@@ -42,7 +47,7 @@ void coro_contexts_fini(struct coro_contexts *ctxs);
 int coro_context_find(struct coro_sched *sched, u64 id,
 		      struct coro_context **ret_ctx);
 u64 coro_context_id_at(struct coro_sched *sched, u32 index);
-int coro_context_alloc(struct coro_sched *sched, u64 *ids, u32 nr);
+int coro_context_alloc(struct coro_sched *sched, u64 *ids, u32 nr, u32 flags);
 int coro_context_free(struct coro_sched *sched, u64 *ids, u32 nr, u32 flags);
 u32 coro_contexts_drop_locked(struct coro_sched *sched);
 vm_fault_t coro_context_fault(struct coro_sched *sched, unsigned long nr,

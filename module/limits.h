@@ -30,15 +30,17 @@
 #define CORO_HARD_MAILBOX 65536U
 
 /*
- * Messages that WAKE allocates and then queues, and that read takes, in one
- * go: bounds how long the spinlock is held and how much is on the stack.
+ * Events that are queued or taken, and commands that are woken, in one go: bounds
+ * how long the spinlock is held and how much is on the stack.
  */
-#define CORO_WAKE_BURST 32U
-#define CORO_READ_BURST 32U
+#define CORO_BURST 32U
 
 /*
- * Contexts: a million, because the kernel's 96 bytes each (the table's page
- * and the private half) make that 96 MiB, a fair share of a small machine.
+ * Contexts: a million, because the kernel's 120 bytes each (the table's page
+ * and the private half) make that 120 MiB, a fair share of a small machine.
+ * One that was exported has a target besides, less than 256 bytes. Handles and
+ * commands that wait are bounded by what bounds files and requests of io_uring;
+ * all of it is charged to the memory cgroup of who makes it.
  */
 #define CORO_DEFAULT_MAX_CONTEXTS SZ_1M
 extern unsigned int coro_limit_max_contexts;

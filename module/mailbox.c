@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Mailboxes: messages to contexts, and read and poll that take them out. */
+/* Mailboxes: events of contexts, and read and poll that take them out. */
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -9,15 +9,18 @@
 #include "limits.h"
 #include "mailbox.h"
 #include "sched.h"
+#include "target.h"
 #include "user.h"
+#include "wait.h"
 
 /*
- * One message that was sent. Whoever takes it off the lists under events_lock
- * owns it: a reader, FREE or death.
+ * One event: a message that was sent, or a request to cancel. Whoever takes it
+ * off the lists under events_lock owns it: a reader, FREE or death.
  */
 struct coro_message {
-	struct list_head in_order; /* coro_mailbox.messages */
-	struct hlist_node of_context; /* coro_context.messages */
+	struct list_head in_order; /* coro_mailbox.shared or .direct */
+	struct list_head of_context; /* coro_context.messages, if a message */
+	u32 kind; /* enum coro_event_kind */
 	u64 id;
 	u64 value;
 };
@@ -37,23 +40,86 @@ void coro_mailbox_teardown(void)
 
 void coro_mailbox_init(struct coro_mailbox *box)
 {
-	INIT_LIST_HEAD(&box->messages);
+	INIT_LIST_HEAD(&box->shared);
+	INIT_LIST_HEAD(&box->direct);
+	INIT_LIST_HEAD(&box->parks);
 	init_waitqueue_head(&box->readers);
 	init_waitqueue_head(&box->pollers);
 }
 
-static void coro_mailbox_count(struct coro_sched *sched, u32 nr)
+/* So many more events, or fewer; @shared of them are for readers of all. */
+static void coro_mailbox_count(struct coro_sched *sched, int nr, int shared)
+{
+	struct coro_mailbox *box = &sched->mailbox;
+
+	lockdep_assert_held(&sched->events_lock);
+	coro_user_count_messages(sched->user, nr);
+	box->nr += nr;
+	WRITE_ONCE(box->nr_shared, box->nr_shared + shared);
+	WRITE_ONCE(sched->header->events_pending, box->nr_shared);
+}
+
+/* So many more messages of a context, or fewer. */
+static void coro_mailbox_count_context(struct coro_context *ctx, int nr)
+{
+	ctx->nr_messages += nr;
+	if (ctx->tgt)
+		coro_target_count(ctx->tgt, ctx->nr_messages);
+}
+
+/* Who takes events of all contexts; wake_up is for after the unlock. */
+static void coro_mailbox_kick_shared(struct coro_sched *sched,
+				     struct coro_kick *kick)
 {
 	lockdep_assert_held(&sched->events_lock);
-	coro_user_count_messages(sched->user, (int)nr - (int)sched->mailbox.nr);
-	WRITE_ONCE(sched->mailbox.nr, nr);
-	WRITE_ONCE(sched->header->events_pending, nr);
+	coro_kick_wait(kick, &sched->mailbox.parks);
+}
+
+/*
+ * One wake for however many events, after the last unlock. A sleeper put itself
+ * on its queue before it looked at the count, and both the queue and this take
+ * the queue's lock: it saw the events or it is seen here.
+ */
+static void coro_mailbox_wake_shared(struct coro_sched *sched)
+{
+	wake_up_poll(&sched->mailbox.readers, EPOLLIN | EPOLLRDNORM);
+	wake_up_poll(&sched->mailbox.pollers, EPOLLIN | EPOLLRDNORM);
+}
+
+/* Queue an event of a context that lives. */
+static void coro_mailbox_queue(struct coro_sched *sched,
+			       struct coro_context *ctx,
+			       struct coro_message *msg, struct coro_kick *kick)
+{
+	struct coro_mailbox *box = &sched->mailbox;
+	bool message = msg->kind == CORO_EVENT_MESSAGE;
+	bool shared = !message || !ctx->direct;
+	struct coro_target *tgt = ctx->tgt;
+
+	lockdep_assert_held(&sched->events_lock);
+	list_add_tail(&msg->in_order, shared ? &box->shared : &box->direct);
+	box->total++;
+	coro_mailbox_count(sched, 1, shared);
+	if (message) {
+		list_add_tail(&msg->of_context, &ctx->messages);
+		coro_mailbox_count_context(ctx, 1);
+	} else {
+		ctx->cancel = msg;
+	}
+	if (shared)
+		coro_mailbox_kick_shared(sched, kick);
+	if (!message || !tgt)
+		return;
+	coro_kick_wait(kick, &tgt->parks);
+	if (tgt->nr_recvs)
+		coro_kick_target(kick, tgt);
 }
 
 /* Queue one message; on success it is not the caller's any more. */
 static int coro_mailbox_deliver(struct coro_sched *sched,
 				const struct coro_wake *wake,
-				struct coro_message *msg)
+				struct coro_message *msg,
+				struct coro_kick *kick)
 {
 	struct coro_mailbox *box = &sched->mailbox;
 	struct coro_context *ctx;
@@ -65,17 +131,17 @@ static int coro_mailbox_deliver(struct coro_sched *sched,
 	ret = coro_context_find(sched, wake->id, &ctx);
 	if (ret)
 		return ret;
-	if (ctx->nr_messages >= box->max ||
-	    box->nr >= READ_ONCE(coro_limit_max_events) ||
-	    !coro_user_has_room(sched->user))
+	if (ctx->tgt && ctx->tgt->state == CORO_TARGET_FINISHED)
+		return -EPIPE;
+	if (ctx->nr_messages >= box->max)
 		return -EAGAIN;
+	if (box->nr >= READ_ONCE(coro_limit_max_events) ||
+	    !coro_user_has_room(sched->user))
+		return -ENOBUFS;
+	msg->kind = CORO_EVENT_MESSAGE;
 	msg->id = wake->id;
 	msg->value = wake->value;
-	list_add_tail(&msg->in_order, &box->messages);
-	hlist_add_head(&msg->of_context, &ctx->messages);
-	ctx->nr_messages++;
-	box->total++;
-	coro_mailbox_count(sched, box->nr + 1);
+	coro_mailbox_queue(sched, ctx, msg, kick);
 	return 0;
 }
 
@@ -83,27 +149,37 @@ static int coro_mailbox_deliver(struct coro_sched *sched,
 static int coro_mailbox_burst(struct coro_sched *sched,
 			      const struct coro_wake *wakes, u32 nr, u32 *done)
 {
-	void *msgs[CORO_WAKE_BURST];
-	u32 i;
+	void *msgs[CORO_BURST];
+	struct coro_kick kick;
+	bool shared;
 	int ret = 0;
+	u32 i;
 
 	/* Memory first: the spinlock does not allow to wait for it. */
 	if (!kmem_cache_alloc_bulk(coro_message_cache, GFP_KERNEL, nr, msgs))
 		return -ENOMEM;
-	spin_lock(&sched->events_lock);
+	coro_kick_init(&kick, EPOLLIN | EPOLLRDNORM);
+	spin_lock_bh(&sched->events_lock);
 	for (i = 0; i < nr; i++) {
-		ret = coro_mailbox_deliver(sched, &wakes[i], msgs[i]);
+		ret = coro_mailbox_deliver(sched, &wakes[i], msgs[i], &kick);
 		if (ret)
 			break;
 	}
-	spin_unlock(&sched->events_lock);
+	shared = sched->mailbox.nr_shared;
+	spin_unlock_bh(&sched->events_lock);
 	if (i < nr)
 		kmem_cache_free_bulk(coro_message_cache, nr - i, &msgs[i]);
+	coro_kick_run(&kick);
+	if (i && shared)
+		coro_mailbox_wake_shared(sched);
 	*done += i;
 	return ret;
 }
 
-/* Returns how many were delivered, or why the first was not. */
+/*
+ * Returns how many were delivered, or why the first was not: EAGAIN for want of
+ * room in its mailbox, ENOBUFS for a limit.
+ */
 int coro_mailbox_wake(struct coro_sched *sched, const struct coro_wake *wakes,
 		      u32 nr)
 {
@@ -112,45 +188,121 @@ int coro_mailbox_wake(struct coro_sched *sched, const struct coro_wake *wakes,
 
 	while (!ret && done < nr)
 		ret = coro_mailbox_burst(sched, wakes + done,
-					 min(nr - done, CORO_WAKE_BURST),
-					 &done);
-	if (!done)
-		return ret;
-	/*
-	 * One wake for all of them, after the last unlock. A sleeper put
-	 * itself on its queue before it looked at the count, and both the
-	 * queue and this take the queue's lock: it saw the messages or it is
-	 * seen here.
-	 */
-	wake_up_poll(&sched->mailbox.readers, EPOLLIN | EPOLLRDNORM);
-	wake_up_poll(&sched->mailbox.pollers, EPOLLIN | EPOLLRDNORM);
-	return done;
+					 min(nr - done, CORO_BURST), &done);
+	return done ?: ret;
 }
 
-/* Take all messages of one context, which ends. */
-void coro_mailbox_drop(struct coro_sched *sched, struct coro_context *ctx,
-		       struct list_head *dropped)
+/* The same to one target, which may be gone: EPIPE. */
+int coro_mailbox_send(struct coro_target *tgt, const u64 *values, u32 nr)
 {
-	struct coro_message *msg;
+	struct coro_wake wakes[CORO_BURST];
+	u32 done = 0;
+	int ret;
+
+	if (WARN_ON_ONCE(nr > ARRAY_SIZE(wakes)))
+		return -EINVAL;
+	for (u32 i = 0; i < nr; i++) {
+		wakes[i].id = tgt->id;
+		wakes[i].value = values[i];
+	}
+	ret = coro_mailbox_burst(tgt->sched, wakes, nr, &done);
+	if (ret == -ENOENT || ret == -ESTALE)
+		ret = -EPIPE;
+	return done ?: ret;
+}
+
+static int coro_mailbox_cancel_locked(struct coro_target *tgt,
+				      struct coro_message *msg,
+				      struct coro_kick *kick)
+{
+	struct coro_sched *sched = tgt->sched;
+	struct coro_context *ctx;
+	int ret;
 
 	lockdep_assert_held(&sched->events_lock);
-	hlist_for_each_entry(msg, &ctx->messages, of_context)
-		list_move(&msg->in_order, dropped);
-	INIT_HLIST_HEAD(&ctx->messages);
-	coro_mailbox_count(sched, sched->mailbox.nr - ctx->nr_messages);
-	ctx->nr_messages = 0;
+	switch (coro_target_state(tgt)) {
+	case CORO_TARGET_LIVE:
+		break;
+	case CORO_TARGET_FINISHED:
+		return -ESRCH;
+	case CORO_TARGET_FREED:
+		return -ESTALE;
+	default:
+		return -EOWNERDEAD;
+	}
+	ret = coro_context_find(sched, tgt->id, &ctx);
+	if (WARN_ON_ONCE(ret))
+		return ret;
+	if (ctx->cancel)
+		return -EALREADY;
+	coro_mailbox_queue(sched, ctx, msg, kick);
+	return 0;
 }
 
 /*
- * Take all messages there are, because the scheduler dies. The contexts' own
+ * Ask the coroutine to end. There is always room: at most one such event of
+ * each context is there.
+ */
+int coro_mailbox_cancel(struct coro_target *tgt, u64 reason)
+{
+	struct coro_sched *sched = tgt->sched;
+	struct coro_message *msg;
+	struct coro_kick kick;
+	int ret;
+
+	msg = kmem_cache_alloc(coro_message_cache, GFP_KERNEL);
+	if (!msg)
+		return -ENOMEM;
+	msg->kind = CORO_EVENT_CANCEL;
+	msg->id = tgt->id;
+	msg->value = reason;
+	coro_kick_init(&kick, 0);
+	spin_lock_bh(&sched->events_lock);
+	ret = coro_mailbox_cancel_locked(tgt, msg, &kick);
+	spin_unlock_bh(&sched->events_lock);
+	if (ret) {
+		kmem_cache_free(coro_message_cache, msg);
+		return ret == -EALREADY ? 0 : ret;
+	}
+	coro_kick_run(&kick);
+	coro_mailbox_wake_shared(sched);
+	return 0;
+}
+
+/* Take all events of one context, which ends. */
+void coro_mailbox_drop(struct coro_sched *sched, struct coro_context *ctx,
+		       struct list_head *dropped)
+{
+	int nr = ctx->nr_messages, shared = ctx->direct ? 0 : nr;
+	struct coro_message *msg;
+
+	lockdep_assert_held(&sched->events_lock);
+	list_for_each_entry(msg, &ctx->messages, of_context)
+		list_move(&msg->in_order, dropped);
+	INIT_LIST_HEAD(&ctx->messages);
+	coro_mailbox_count_context(ctx, -nr);
+	if (ctx->cancel) {
+		list_move(&ctx->cancel->in_order, dropped);
+		ctx->cancel = NULL;
+		nr++;
+		shared++;
+	}
+	coro_mailbox_count(sched, -nr, -shared);
+}
+
+/*
+ * Take all events there are, because the scheduler dies. The contexts' own
  * lists are left dangling: no context is found any more.
  */
 void coro_mailbox_drop_all(struct coro_sched *sched, struct list_head *dropped)
 {
+	struct coro_mailbox *box = &sched->mailbox;
+
 	lockdep_assert_held(&sched->events_lock);
 	WARN_ON_ONCE(sched->state != CORO_SCHED_DEAD);
-	list_splice_init(&sched->mailbox.messages, dropped);
-	coro_mailbox_count(sched, 0);
+	list_splice_init(&box->shared, dropped);
+	list_splice_init(&box->direct, dropped);
+	coro_mailbox_count(sched, -(int)box->nr, -(int)box->nr_shared);
 }
 
 /* Free messages that are on no list but this one. */
@@ -165,113 +317,200 @@ void coro_mailbox_discard(struct list_head *dropped)
 }
 
 /* Tell all who wait that nothing will come. */
-void coro_mailbox_hangup(struct coro_mailbox *box)
+void coro_mailbox_hangup(struct coro_sched *sched)
 {
+	struct coro_mailbox *box = &sched->mailbox;
+
+	coro_waits_wake_all(sched, &box->parks);
 	wake_up_all(&box->readers);
 	/* All, those that asked to be woken one at a time as well. */
 	__wake_up(&box->pollers, TASK_NORMAL, 0,
 		  poll_to_key(EPOLLHUP | EPOLLERR));
 }
 
-/* Move up to @max messages to @taken; returns how many. */
-static u32 coro_mailbox_take(struct coro_sched *sched, struct list_head *taken,
-			     struct coro_event *events, u32 max)
+/* Take one event off the queues; its context's senders have room then. */
+static void coro_mailbox_take_one(struct coro_sched *sched,
+				  struct coro_context *ctx,
+				  struct coro_message *msg,
+				  struct coro_kick *kick)
 {
-	struct coro_mailbox *box = &sched->mailbox;
-	struct coro_message *msg, *next;
-	struct coro_context *ctx;
-	u32 nr = 0;
+	bool full = ctx->nr_messages >= sched->mailbox.max;
 
-	spin_lock(&sched->events_lock);
-	list_for_each_entry_safe(msg, next, &box->messages, in_order) {
-		if (nr == max)
-			break;
-		/* FREE takes what is its own, so the context lives. */
-		if (WARN_ON_ONCE(coro_context_find(sched, msg->id, &ctx)))
-			break;
-		hlist_del(&msg->of_context);
-		ctx->nr_messages--;
-		list_move_tail(&msg->in_order, taken);
-		events[nr].id = msg->id;
-		events[nr].kind = CORO_EVENT_MESSAGE;
-		events[nr].value = msg->value;
-		nr++;
+	if (msg->kind == CORO_EVENT_CANCEL) {
+		ctx->cancel = NULL;
+		coro_mailbox_count(sched, -1, -1);
+		return;
 	}
-	if (nr)
-		coro_mailbox_count(sched, box->nr - nr);
-	spin_unlock(&sched->events_lock);
+	list_del(&msg->of_context);
+	coro_mailbox_count_context(ctx, -1);
+	coro_mailbox_count(sched, -1, ctx->direct ? 0 : -1);
+	if (!ctx->tgt)
+		return;
+	/* One room, one sender; who writes to a file tries for itself. */
+	coro_kick_wait(kick, &ctx->tgt->sends);
+	if (full)
+		coro_kick_target(kick, ctx->tgt);
+}
+
+/* The event that is next, of a context or of all. */
+static struct coro_message *coro_mailbox_next(struct coro_sched *sched,
+					      struct coro_context *ctx)
+{
+	struct list_head *all = &sched->mailbox.shared;
+
+	if (!ctx)
+		return list_first_entry_or_null(all, struct coro_message,
+						in_order);
+	return list_first_entry_or_null(&ctx->messages, struct coro_message,
+					of_context);
+}
+
+/* A batch of events on its way from the queues to user space. */
+struct coro_batch {
+	struct coro_sched *sched;
+	struct coro_target *tgt; /* or NULL: of all contexts */
+	struct list_head taken;
+	struct coro_event events[CORO_BURST];
+};
+
+/* Move up to @max events to the batch; how many, or why there is none. */
+static int coro_mailbox_take_locked(struct coro_batch *batch, u32 max,
+				    struct coro_kick *kick)
+{
+	struct coro_sched *sched = batch->sched;
+	struct coro_context *ctx, *only = NULL;
+	struct coro_message *msg;
+	int ret, nr;
+
+	lockdep_assert_held(&sched->events_lock);
+	if (sched->state == CORO_SCHED_DEAD)
+		return -EOWNERDEAD;
+	if (batch->tgt) {
+		ret = coro_context_find(sched, batch->tgt->id, &only);
+		if (ret)
+			return ret;
+	}
+	for (nr = 0; nr < max; nr++) {
+		msg = coro_mailbox_next(sched, only);
+		/* FREE takes what is its own, so the context lives. */
+		if (!msg ||
+		    WARN_ON_ONCE(coro_context_find(sched, msg->id, &ctx)))
+			break;
+		coro_mailbox_take_one(sched, ctx, msg, kick);
+		list_move_tail(&msg->in_order, &batch->taken);
+		batch->events[nr] = (struct coro_event){
+			.id = msg->id,
+			.kind = msg->kind,
+			.value = msg->value,
+		};
+	}
+	if (!nr && only && batch->tgt->state == CORO_TARGET_FINISHED)
+		return -EPIPE;
 	return nr;
 }
 
-/*
- * Put back, in front, what could not be handed out. Messages whose context
- * ended meanwhile stay on the list: FREE or death would have dropped them.
- */
-static void coro_mailbox_untake(struct coro_sched *sched,
-				struct list_head *taken)
+static int coro_mailbox_take(struct coro_batch *batch, u32 max)
 {
-	struct coro_message *msg, *prev;
-	struct coro_context *ctx;
-	u32 nr = 0;
+	struct coro_kick kick;
+	int nr;
 
-	spin_lock(&sched->events_lock);
-	list_for_each_entry_safe_reverse(msg, prev, taken, in_order) {
-		if (sched->state == CORO_SCHED_DEAD)
-			break;
-		if (coro_context_find(sched, msg->id, &ctx))
-			continue;
-		list_move(&msg->in_order, &sched->mailbox.messages);
-		hlist_add_head(&msg->of_context, &ctx->messages);
-		ctx->nr_messages++;
-		nr++;
+	INIT_LIST_HEAD(&batch->taken);
+	coro_kick_init(&kick, EPOLLOUT | EPOLLWRNORM);
+	spin_lock_bh(&batch->sched->events_lock);
+	nr = coro_mailbox_take_locked(batch, max, &kick);
+	spin_unlock_bh(&batch->sched->events_lock);
+	coro_kick_run(&kick);
+	return nr;
+}
+
+/* Put one back, in front; false if it is not wanted any more. */
+static bool coro_mailbox_untake_one(struct coro_sched *sched,
+				    struct coro_message *msg,
+				    struct coro_kick *kick)
+{
+	struct coro_mailbox *box = &sched->mailbox;
+	bool message = msg->kind == CORO_EVENT_MESSAGE;
+	struct coro_context *ctx;
+	bool shared;
+
+	if (coro_context_find(sched, msg->id, &ctx))
+		return false;
+	/* Somebody asked again meanwhile: that is the same request. */
+	if (!message && ctx->cancel)
+		return false;
+	shared = !message || !ctx->direct;
+	list_move(&msg->in_order, shared ? &box->shared : &box->direct);
+	coro_mailbox_count(sched, 1, shared);
+	if (!message) {
+		ctx->cancel = msg;
+		return true;
 	}
-	if (nr)
-		coro_mailbox_count(sched, sched->mailbox.nr + nr);
-	spin_unlock(&sched->events_lock);
-	/* They may have looked while the messages were away. */
-	if (nr)
-		wake_up_poll(&sched->mailbox.pollers, EPOLLIN | EPOLLRDNORM);
+	list_add(&msg->of_context, &ctx->messages);
+	coro_mailbox_count_context(ctx, 1);
+	if (ctx->tgt) {
+		coro_kick_wait(kick, &ctx->tgt->parks);
+		coro_kick_target(kick, ctx->tgt);
+	}
+	return true;
 }
 
 /*
- * One round: the number of whole records that were copied out. What cannot be
- * copied goes back, and sets @faulted.
+ * Put back, in front, what could not be handed out. Events whose context
+ * ended meanwhile stay on the list: FREE or death would have dropped them.
+ * Others may have looked while they were away.
  */
-static u32 coro_mailbox_round(struct coro_sched *sched, struct iov_iter *to,
-			      u32 max, bool *faulted)
+static void coro_mailbox_untake(struct coro_batch *batch)
 {
-	struct coro_event events[CORO_READ_BURST] = {};
-	struct coro_message *msg, *next;
-	LIST_HEAD(taken);
-	u32 nr, whole, left;
-	size_t bytes;
+	struct coro_sched *sched = batch->sched;
+	struct coro_message *msg, *prev;
+	struct coro_kick kick;
 
-	nr = coro_mailbox_take(sched, &taken, events, max);
-	if (!nr)
-		return 0;
-	bytes = copy_to_iter(events, nr * sizeof(*events), to);
-	iov_iter_revert(to, bytes % sizeof(*events));
-	whole = bytes / sizeof(*events);
+	coro_kick_init(&kick, EPOLLIN | EPOLLRDNORM);
+	spin_lock_bh(&sched->events_lock);
+	list_for_each_entry_safe_reverse(msg, prev, &batch->taken, in_order) {
+		if (sched->state == CORO_SCHED_DEAD)
+			break;
+		coro_mailbox_untake_one(sched, msg, &kick);
+	}
+	spin_unlock_bh(&sched->events_lock);
+	coro_kick_run(&kick);
+	wake_up_poll(&sched->mailbox.pollers, EPOLLIN | EPOLLRDNORM);
+}
+
+/*
+ * One round: the number of whole records that were copied out, or why there is
+ * none. What cannot be copied goes back.
+ */
+static int coro_mailbox_round(struct coro_batch *batch, struct iov_iter *to,
+			      u32 max)
+{
+	struct coro_message *msg, *next;
+	u32 whole, left;
+	size_t bytes;
+	int nr;
+
+	nr = coro_mailbox_take(batch, max);
+	if (nr <= 0)
+		return nr ?: -EAGAIN;
+	bytes = copy_to_iter(batch->events, nr * sizeof(*batch->events), to);
+	iov_iter_revert(to, bytes % sizeof(*batch->events));
+	whole = bytes / sizeof(*batch->events);
 
 	left = whole;
-	list_for_each_entry_safe(msg, next, &taken, in_order) {
+	list_for_each_entry_safe(msg, next, &batch->taken, in_order) {
 		if (!left--)
 			break;
 		list_del(&msg->in_order);
 		kmem_cache_free(coro_message_cache, msg);
 	}
 	if (whole < nr) {
-		*faulted = true;
-		coro_mailbox_untake(sched, &taken);
-		coro_mailbox_discard(&taken);
+		coro_mailbox_untake(batch);
+		coro_mailbox_discard(&batch->taken);
 	}
-	return whole;
+	return whole ?: -EFAULT;
 }
 
 /*
- * Copy out what is there and fits: bytes, or 0 if nothing is there, or -EFAULT
- * if not one record could be stored.
- *
  * Readers sleep exclusively, and one call of WAKE wakes one of them, however
  * many messages it brought:
  *
@@ -282,32 +521,53 @@ static u32 coro_mailbox_round(struct coro_sched *sched, struct iov_iter *to,
  *			takes 1, has no room
  *			returns			sleeps, while 1 is there
  *
- * So who leaves messages behind, for want of room or by a fault, wakes the
- * next.
+ * So who leaves events behind, for want of room or by a fault, wakes the next.
  */
-static ssize_t coro_mailbox_copy(struct coro_sched *sched, struct iov_iter *to)
+static void coro_mailbox_pass_on(struct coro_sched *sched)
 {
-	size_t room, done = 0;
-	bool faulted = false;
-	u32 nr;
+	struct coro_kick kick;
 
+	if (!READ_ONCE(sched->mailbox.nr_shared))
+		return;
+	wake_up_poll(&sched->mailbox.readers, EPOLLIN | EPOLLRDNORM);
+	coro_kick_init(&kick, 0);
+	spin_lock_bh(&sched->events_lock);
+	if (sched->mailbox.nr_shared)
+		coro_mailbox_kick_shared(sched, &kick);
+	spin_unlock_bh(&sched->events_lock);
+	coro_kick_run(&kick);
+}
+
+/*
+ * Take out what is there and fits, of a target or, if that is NULL, of all:
+ * bytes, or -EAGAIN if nothing is there, or another error.
+ */
+ssize_t coro_mailbox_receive(struct coro_sched *sched, struct coro_target *tgt,
+			     struct iov_iter *to)
+{
+	struct coro_batch batch;
+	ssize_t done = 0;
+	u32 room;
+	int nr;
+
+	batch.sched = sched;
+	batch.tgt = tgt;
 	do {
-		room = min_t(size_t, CORO_READ_BURST,
+		room = min_t(size_t, CORO_BURST,
 			     iov_iter_count(to) / sizeof(struct coro_event));
-		nr = coro_mailbox_round(sched, to, room, &faulted);
-		done += nr;
+		nr = room ? coro_mailbox_round(&batch, to, room) : 0;
+		if (nr > 0)
+			done += nr * sizeof(struct coro_event);
 		cond_resched();
-	} while (nr && nr == room && !signal_pending(current));
-	if (READ_ONCE(sched->mailbox.nr))
-		wake_up_poll(&sched->mailbox.readers, EPOLLIN | EPOLLRDNORM);
-	if (done)
-		return done * sizeof(struct coro_event);
-	return faulted ? -EFAULT : 0;
+	} while (nr > 0 && nr == room && !signal_pending(current));
+	if (!tgt)
+		coro_mailbox_pass_on(sched);
+	return done ?: nr;
 }
 
 static bool coro_mailbox_news(struct coro_sched *sched)
 {
-	return READ_ONCE(sched->mailbox.nr) ||
+	return READ_ONCE(sched->mailbox.nr_shared) ||
 	       READ_ONCE(sched->state) == CORO_SCHED_DEAD;
 }
 
@@ -331,11 +591,9 @@ ssize_t coro_mailbox_read(struct coro_sched *sched, struct kiocb *iocb,
 		ret = coro_sched_check(sched, CORO_NEEDS_OWNER);
 		if (ret)
 			return ret;
-		ret = coro_mailbox_copy(sched, to);
-		if (ret)
+		ret = coro_mailbox_receive(sched, NULL, to);
+		if (ret != -EAGAIN || !wait)
 			return ret;
-		if (!wait)
-			return -EAGAIN;
 		ret = coro_mailbox_wait(sched);
 	} while (!ret);
 	return ret;
@@ -347,5 +605,5 @@ __poll_t coro_mailbox_poll(struct coro_sched *sched, struct file *file,
 	poll_wait(file, &sched->mailbox.pollers, wait);
 	if (READ_ONCE(sched->state) == CORO_SCHED_DEAD)
 		return EPOLLHUP | EPOLLERR;
-	return READ_ONCE(sched->mailbox.nr) ? EPOLLIN | EPOLLRDNORM : 0;
+	return READ_ONCE(sched->mailbox.nr_shared) ? EPOLLIN | EPOLLRDNORM : 0;
 }

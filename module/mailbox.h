@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Mailboxes: messages to contexts, and read and poll that take them out. */
+/* Mailboxes: events of contexts, and read and poll that take them out. */
 #ifndef CORO_MAILBOX_H
 #define CORO_MAILBOX_H
 
@@ -12,12 +12,15 @@
 
 struct coro_context;
 struct coro_sched;
+struct coro_target;
 
-/* The queue of a scheduler; covered by its events_lock. */
+/* The queues of a scheduler; covered by its events_lock. */
 struct coro_mailbox {
-	struct list_head messages;	/* in order of arrival */
-	u32 nr;				/* of them; read without lock by waiters */
-	u32 max;
+	struct list_head shared;	/* events for read, in order of arrival */
+	struct list_head direct;	/* messages for their contexts alone */
+	u32 nr;				/* of both */
+	u32 nr_shared;			/* read without lock by waiters */
+	u32 max;			/* messages of one context; constant */
 	u64 total;
 	/*
 	 * Two queues, because readers are woken one at a time and hand on
@@ -25,6 +28,7 @@ struct coro_mailbox {
 	 */
 	wait_queue_head_t readers;
 	wait_queue_head_t pollers;
+	struct list_head parks;		/* coro_wait.link, of all contexts */
 };
 
 int coro_mailbox_setup(void);
@@ -32,11 +36,15 @@ void coro_mailbox_teardown(void);
 void coro_mailbox_init(struct coro_mailbox *box);
 int coro_mailbox_wake(struct coro_sched *sched, const struct coro_wake *wakes,
 		      u32 nr);
+int coro_mailbox_send(struct coro_target *tgt, const u64 *values, u32 nr);
+int coro_mailbox_cancel(struct coro_target *tgt, u64 reason);
 void coro_mailbox_drop(struct coro_sched *sched, struct coro_context *ctx,
 		       struct list_head *dropped);
 void coro_mailbox_drop_all(struct coro_sched *sched, struct list_head *dropped);
 void coro_mailbox_discard(struct list_head *dropped);
-void coro_mailbox_hangup(struct coro_mailbox *box);
+void coro_mailbox_hangup(struct coro_sched *sched);
+ssize_t coro_mailbox_receive(struct coro_sched *sched, struct coro_target *tgt,
+			     struct iov_iter *to);
 ssize_t coro_mailbox_read(struct coro_sched *sched, struct kiocb *iocb,
 			  struct iov_iter *to);
 __poll_t coro_mailbox_poll(struct coro_sched *sched, struct file *file,

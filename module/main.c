@@ -5,10 +5,13 @@
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 
+#include "compat.h"
 #include "ioctl.h"
 #include "limits.h"
 #include "mailbox.h"
 #include "sched.h"
+#include "uring.h"
+#include "wait.h"
 
 unsigned int coro_limit_max_contexts = CORO_DEFAULT_MAX_CONTEXTS;
 module_param_named(max_contexts, coro_limit_max_contexts, uint, 0644);
@@ -89,23 +92,40 @@ static int coro_device_mmap(struct file *file, struct vm_area_struct *vma)
 	return coro_sched_mmap(file->private_data, vma);
 }
 
+static long coro_device_ioctl(struct file *file, unsigned int cmd,
+			      unsigned long arg)
+{
+	struct coro_subject on = { .sched = file->private_data };
+
+	return coro_ioctl_run(&on, cmd, arg);
+}
+
+static int coro_device_uring_cmd(struct io_uring_cmd *cmd,
+				 unsigned int issue_flags)
+{
+	struct coro_subject on = { .sched = cmd->file->private_data };
+
+	return coro_uring_run(&on, cmd, issue_flags);
+}
+
 /* No compat_ioctl: the areas' offsets are out of reach of 32-bit programs. */
 static const struct file_operations coro_fops = {
-	.owner		= THIS_MODULE,
-	.open		= coro_device_open,
-	.release	= coro_device_release,
-	.read_iter	= coro_device_read_iter,
-	.poll		= coro_device_poll,
-	.unlocked_ioctl	= coro_ioctl_run,
-	.mmap		= coro_device_mmap,
-	.show_fdinfo	= coro_sched_fdinfo,
+	.owner = THIS_MODULE,
+	.open = coro_device_open,
+	.release = coro_device_release,
+	.read_iter = coro_device_read_iter,
+	.poll = coro_device_poll,
+	.unlocked_ioctl = coro_device_ioctl,
+	.uring_cmd = coro_device_uring_cmd,
+	.mmap = coro_device_mmap,
+	.show_fdinfo = coro_sched_fdinfo,
 };
 
 static struct miscdevice coro_misc = {
-	.minor	= MISC_DYNAMIC_MINOR,
-	.name	= "coro",
-	.fops	= &coro_fops,
-	.mode	= 0666,
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "coro",
+	.fops = &coro_fops,
+	.mode = 0666,
 };
 
 static int __init coro_module_init(void)
@@ -115,11 +135,16 @@ static int __init coro_module_init(void)
 	ret = coro_mailbox_setup();
 	if (ret)
 		return ret;
-	ret = misc_register(&coro_misc);
+	ret = coro_wait_setup();
 	if (ret)
 		goto err_teardown_mailbox;
+	ret = misc_register(&coro_misc);
+	if (ret)
+		goto err_teardown_wait;
 	return 0;
 
+err_teardown_wait:
+	coro_wait_teardown();
 err_teardown_mailbox:
 	coro_mailbox_teardown();
 	return ret;
@@ -131,9 +156,11 @@ static void __exit coro_module_exit(void)
 	/*
 	 * The close of a stack vma drops the last reference to the module by
 	 * itself and then has some instructions of ours left, and the thread
-	 * can be preempted in them. Wait until all have left.
+	 * can be preempted in them; so has who completed the command that held
+	 * the last file. Wait until all have left.
 	 */
 	synchronize_rcu_tasks();
+	coro_wait_teardown();
 	coro_mailbox_teardown();
 }
 

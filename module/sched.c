@@ -11,7 +11,9 @@
 #include "compat.h"
 #include "limits.h"
 #include "sched.h"
+#include "target.h"
 #include "user.h"
+#include "wait.h"
 
 static_assert(sizeof(long) == 8, "offsets of the areas need 64 bits");
 
@@ -29,6 +31,8 @@ struct coro_sched *coro_sched_new(void)
 	spin_lock_init(&sched->events_lock);
 	coro_contexts_init(&sched->ctxs);
 	coro_mailbox_init(&sched->mailbox);
+	INIT_LIST_HEAD(&sched->targets);
+	sched->waits = RB_ROOT;
 	return sched;
 }
 
@@ -51,7 +55,8 @@ void coro_sched_put(struct coro_sched *sched)
 		fput(sched->arena.file);
 	if (sched->user)
 		coro_user_put(sched->user);
-	WARN_ON_ONCE(sched->mailbox.nr);
+	WARN_ON_ONCE(sched->mailbox.nr || !list_empty(&sched->targets) ||
+		     !RB_EMPTY_ROOT(&sched->waits));
 	coro_contexts_fini(&sched->ctxs);
 	if (sched->header_page)
 		put_page(sched->header_page);
@@ -93,6 +98,7 @@ struct coro_sched_remains {
 	u32 nr_contexts;
 	struct file *file;
 	struct list_head messages;
+	struct list_head targets;
 };
 
 /*
@@ -109,13 +115,15 @@ static void coro_sched_die_locked(struct coro_sched *sched,
 {
 	lockdep_assert_held(&sched->lock);
 	INIT_LIST_HEAD(&remains->messages);
-	spin_lock(&sched->events_lock);
+	INIT_LIST_HEAD(&remains->targets);
+	spin_lock_bh(&sched->events_lock);
 	WRITE_ONCE(sched->state, CORO_SCHED_DEAD);
 	coro_mailbox_drop_all(sched, &remains->messages);
+	list_splice_init(&sched->targets, &remains->targets);
 	remains->nr_contexts = coro_contexts_drop_locked(sched);
 	remains->file = sched->arena.file;
 	sched->arena.file = NULL;
-	spin_unlock(&sched->events_lock);
+	spin_unlock_bh(&sched->events_lock);
 	remains->user = sched->user;
 	sched->user = NULL;
 	WRITE_ONCE(sched->header->contexts, 0);
@@ -124,7 +132,8 @@ static void coro_sched_die_locked(struct coro_sched *sched,
 static void coro_sched_bury(struct coro_sched *sched,
 			    struct coro_sched_remains *remains)
 {
-	coro_mailbox_hangup(&sched->mailbox);
+	coro_mailbox_hangup(sched);
+	coro_targets_hangup(sched, &remains->targets);
 	coro_mailbox_discard(&remains->messages);
 	coro_contexts_fini(&sched->ctxs);
 	coro_user_uncharge_contexts(remains->user, remains->nr_contexts);
@@ -434,11 +443,11 @@ static void coro_sched_publish(struct coro_sched *sched,
 	sched->mailbox.max = args->out_mailbox;
 	sched->arena.stack_bytes = args->out_stack_size_bytes;
 
-	spin_lock(&sched->events_lock);
+	spin_lock_bh(&sched->events_lock);
 	sched->arena.file = parts->file;
 	/* Pairs with the acquire in coro_sched_check(). */
 	smp_store_release(&sched->state, CORO_SCHED_READY);
-	spin_unlock(&sched->events_lock);
+	spin_unlock_bh(&sched->events_lock);
 }
 
 int coro_sched_setup(struct coro_sched *sched, struct coro_setup_args *args)
@@ -462,7 +471,8 @@ int coro_sched_setup(struct coro_sched *sched, struct coro_setup_args *args)
 		coro_sched_parts_fini(&parts);
 		return ret;
 	}
-	args->out_features = 0;
+	args->out_features = coro_compat_cmd_can_wait() ? CORO_FEAT_URING_WAIT :
+							  0;
 	args->out_header_off = CORO_OFF_HEADER;
 	args->out_header_bytes = PAGE_SIZE;
 	args->out_table_off = CORO_OFF_TABLE;
@@ -481,12 +491,12 @@ int coro_sched_stat(struct coro_sched *sched, struct coro_stat_args *stat)
 		return ret;
 	stat->out_contexts = READ_ONCE(sched->ctxs.nr);
 	stat->out_contexts_peak = READ_ONCE(sched->ctxs.peak);
-	spin_lock(&sched->events_lock);
+	spin_lock_bh(&sched->events_lock);
 	stat->out_events_pending = sched->mailbox.nr;
 	stat->out_events_total = sched->mailbox.total;
 	stat->out_stacks_resident_bytes = coro_arena_resident_bytes(sched);
 	stat->out_overflows = sched->arena.overflows;
 	stat->out_overflow_id = sched->arena.overflow_id;
-	spin_unlock(&sched->events_lock);
+	spin_unlock_bh(&sched->events_lock);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
+#include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
 
@@ -35,13 +36,14 @@ enum coro_sched_needs {
 /*
  * Lock order: mmap_lock, then lock, then events_lock. A vma is opened, closed
  * and faulted with mmap_lock held and takes the others, so under these no user
- * memory may be touched and no inode be locked.
+ * memory may be touched and no inode be locked. A timer takes events_lock in
+ * softirq, so everybody else takes it with those off.
  */
 struct coro_sched {
-	/* One for the file, one for each vma. */
+	/* One for the file, one for each vma, one for each target. */
 	refcount_t refs;
 	struct mutex lock;	/* contexts, areas, setup and death */
-	/* Messages, lives of contexts, the arena's file. */
+	/* Events, lives of contexts, targets, who waits, the arena's file. */
 	spinlock_t events_lock;
 	/*
 	 * Changes under both locks, so that either keeps it as it is. READY
@@ -60,6 +62,9 @@ struct coro_sched {
 	struct coro_contexts ctxs;
 	struct coro_arena arena;
 	struct coro_mailbox mailbox;
+	/* Covered by events_lock. */
+	struct list_head targets;	/* coro_target.link; until death */
+	struct rb_root waits;		/* coro_wait.by_name */
 };
 
 struct coro_sched *coro_sched_new(void);
