@@ -197,11 +197,11 @@ static inline u64 coro_compat_cmd_tag(struct io_uring_cmd *cmd)
 static inline void coro_compat_cmd_done(struct io_uring_cmd *cmd, int ret,
 					unsigned int issue_flags)
 {
-	void (*done)(struct io_uring_cmd *cmd, s32 ret, unsigned int flags) =
-		(void *)io_uring_cmd_done;
-	void (*done2)(struct io_uring_cmd *cmd, ssize_t ret, u64 res2,
-		      unsigned int flags) = (void *)io_uring_cmd_done;
+	typeof(void(struct io_uring_cmd *, s32, unsigned int)) *done;
+	typeof(void(struct io_uring_cmd *, ssize_t, u64, unsigned int)) *done2;
 
+	done = (void *)io_uring_cmd_done;
+	done2 = (void *)io_uring_cmd_done;
 	if (__same_type(&io_uring_cmd_done, done))
 		done(cmd, ret, issue_flags);
 	else

@@ -108,8 +108,10 @@ static ssize_t coro_handle_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	const struct coro_handle *hnd = iocb->ki_filp->private_data;
 	ssize_t ret, done = 0;
 
-	if (!iov_iter_count(from) || iov_iter_count(from) % sizeof(u64))
+	if (iov_iter_count(from) % sizeof(u64))
 		return -EINVAL;
+	if (!iov_iter_count(from))
+		return 0;
 	do {
 		ret = coro_handle_try_write(hnd, from);
 		if (ret > 0)

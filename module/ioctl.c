@@ -51,7 +51,7 @@ struct coro_call {
 	const struct coro_subject *on;
 	union coro_args args;
 	void *array;
-	struct file *file;	/* a result, for the descriptor args.export.out_fd */
+	struct file *file; /* a result, for the descriptor args.export.out_fd */
 };
 
 #define CORO_DIR_IN BIT(0)
@@ -540,9 +540,11 @@ long coro_ioctl_run(const struct coro_subject *on, unsigned int cmd,
 	/*
 	 * Find out that the outputs cannot be stored before anything is done:
 	 * who gets EFAULT will think that nothing was. What remains is a
-	 * caller that takes the memory away during the call.
+	 * caller that takes the memory away during the call. A file is made
+	 * public last, so it can be taken back; and 0 is a descriptor too.
 	 */
-	if (clear_user(uargs + op->out, coro_ioctl_out_bytes(op, &call.args)))
+	if (op->run != coro_do_export &&
+	    clear_user(uargs + op->out, coro_ioctl_out_bytes(op, &call.args)))
 		return -EFAULT;
 	return op->entry ? coro_ioctl_batch(op, &call, uargs) :
 			   coro_ioctl_single(op, &call, uargs);

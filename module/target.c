@@ -81,9 +81,9 @@ int coro_target_find(struct coro_sched *sched, u64 id,
 	int ret;
 
 	for (;;) {
-		spin_lock(&sched->events_lock);
+		spin_lock_bh(&sched->events_lock);
 		ret = coro_target_find_locked(sched, id, fresh, ret_tgt);
-		spin_unlock(&sched->events_lock);
+		spin_unlock_bh(&sched->events_lock);
 		if (ret != -EAGAIN)
 			break;
 		fresh = coro_target_new(sched, id);
@@ -196,9 +196,9 @@ int coro_target_finish(struct coro_sched *sched, u64 id, u64 result)
 	ret = coro_target_find(sched, id, &tgt);
 	if (ret)
 		return ret;
-	spin_lock(&sched->events_lock);
+	spin_lock_bh(&sched->events_lock);
 	ret = coro_target_finish_locked(tgt, result);
-	spin_unlock(&sched->events_lock);
+	spin_unlock_bh(&sched->events_lock);
 	if (!ret)
 		coro_target_hangup(tgt);
 	coro_target_put(tgt);
@@ -217,7 +217,6 @@ void coro_target_detach(struct coro_sched *sched, struct coro_context *ctx,
 	ctx->tgt = NULL;
 	if (tgt->state == CORO_TARGET_LIVE)
 		WRITE_ONCE(tgt->state, CORO_TARGET_FREED);
-	coro_target_count(tgt, 0);
 	list_move_tail(&tgt->link, gone);
 }
 
@@ -228,6 +227,9 @@ void coro_targets_hangup(struct coro_sched *sched, struct list_head *gone)
 
 	list_for_each_entry_safe(tgt, next, gone, link) {
 		list_del_init(&tgt->link);
+		spin_lock_bh(&sched->events_lock);
+		coro_target_count(tgt, 0);
+		spin_unlock_bh(&sched->events_lock);
 		coro_target_hangup(tgt);
 		coro_target_put(tgt);
 		cond_resched();

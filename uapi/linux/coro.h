@@ -382,7 +382,8 @@ struct coro_finish_args {
  * @out_fd: out: the handle.
  *
  * Make a handle: of one's own context, or of a handle with no more rights than
- * that one has.
+ * that one has, whether its context lives or not. Until it succeeds @out_fd is
+ * not written.
  * Errors: EINVAL no rights, unknown ones, or both RECV and JOIN; EBADF the
  * handle has not all of the rights; EMFILE, ENFILE; ENOENT, ESTALE as for FREE.
  */
