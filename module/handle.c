@@ -66,6 +66,9 @@ static ssize_t coro_handle_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	size_t least = hnd->rights & CORO_RIGHT_RECV ?
 			       sizeof(struct coro_event) :
 			       sizeof(struct coro_result);
+	wait_queue_head_t *q = hnd->rights & CORO_RIGHT_RECV ?
+				       &hnd->tgt->wait_message :
+				       &hnd->tgt->wait_end;
 	ssize_t ret;
 
 	if (iov_iter_count(to) < least)
@@ -74,8 +77,7 @@ static ssize_t coro_handle_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		ret = coro_handle_try_read(hnd, to);
 		if (ret != -EAGAIN || !coro_handle_blocks(iocb))
 			return ret;
-		ret = wait_event_interruptible(hnd->tgt->wait,
-					       coro_handle_readable(hnd));
+		ret = wait_event_interruptible(*q, coro_handle_readable(hnd));
 	} while (!ret);
 	return ret;
 }
@@ -123,7 +125,7 @@ static ssize_t coro_handle_write_iter(struct kiocb *iocb, struct iov_iter *from)
 		}
 		if (done || ret != -EAGAIN || !coro_handle_blocks(iocb))
 			break;
-		ret = wait_event_interruptible(hnd->tgt->wait,
+		ret = wait_event_interruptible(hnd->tgt->wait_room,
 					       coro_target_has_room(hnd->tgt));
 	} while (!ret);
 	return done ?: ret;
@@ -135,7 +137,14 @@ static __poll_t coro_handle_poll(struct file *file, poll_table *wait)
 	enum coro_target_state state;
 	__poll_t events = 0;
 
-	poll_wait(file, &hnd->tgt->wait, wait);
+	/* At most two: a poll of io_uring can wait on no more. */
+	if (hnd->rights & CORO_RIGHT_RECV)
+		poll_wait(file, &hnd->tgt->wait_message, wait);
+	else if (hnd->rights & CORO_RIGHT_JOIN ||
+		 !(hnd->rights & CORO_RIGHT_SEND))
+		poll_wait(file, &hnd->tgt->wait_end, wait);
+	if (hnd->rights & CORO_RIGHT_SEND)
+		poll_wait(file, &hnd->tgt->wait_room, wait);
 	state = coro_target_state(hnd->tgt);
 	if (hnd->rights & CORO_RIGHTS_READ && coro_handle_readable(hnd))
 		events |= EPOLLIN | EPOLLRDNORM;

@@ -474,7 +474,8 @@ static void coro_mailbox_untake(struct coro_batch *batch)
 	}
 	spin_unlock_bh(&sched->events_lock);
 	coro_kick_run(&kick);
-	wake_up_poll(&sched->mailbox.pollers, EPOLLIN | EPOLLRDNORM);
+	if (READ_ONCE(sched->mailbox.nr_shared))
+		wake_up_poll(&sched->mailbox.pollers, EPOLLIN | EPOLLRDNORM);
 }
 
 /*

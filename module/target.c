@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A target: what all handles of one context share, and whoever waits for it. */
-#include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -41,7 +40,9 @@ static struct coro_target *coro_target_new(struct coro_sched *sched, u64 id)
 	INIT_LIST_HEAD(&tgt->parks);
 	INIT_LIST_HEAD(&tgt->sends);
 	INIT_LIST_HEAD(&tgt->joins);
-	init_waitqueue_head(&tgt->wait);
+	init_waitqueue_head(&tgt->wait_end);
+	init_waitqueue_head(&tgt->wait_room);
+	init_waitqueue_head(&tgt->wait_message);
 	return tgt;
 }
 
@@ -140,23 +141,20 @@ void coro_target_count(struct coro_target *tgt, u32 nr_messages)
 	WRITE_ONCE(tgt->nr_messages, nr_messages);
 }
 
-/* Wake all who wait in files; whoever sleeps looks at the state again. */
-static void coro_target_wake_files(struct coro_target *tgt)
-{
-	/* All, those that asked to be woken one at a time as well. */
-	__wake_up(&tgt->wait, TASK_NORMAL, 0,
-		  poll_to_key(EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM |
-			      EPOLLHUP | EPOLLERR));
-}
-
-/* Nothing can be waited for any more: the state says so, to late comers too. */
+/*
+ * Nothing can be waited for any more: the state says so, to late comers too.
+ * Without a key, for what an end means depends on the file.
+ */
 static void coro_target_hangup(struct coro_target *tgt)
 {
 	struct list_head *queues[] = { &tgt->parks, &tgt->sends, &tgt->joins };
 
 	for (size_t i = 0; i < ARRAY_SIZE(queues); i++)
 		coro_waits_wake_all(tgt->sched, queues[i]);
-	coro_target_wake_files(tgt);
+	/* All, those that asked to be woken one at a time as well. */
+	wake_up_all(&tgt->wait_end);
+	wake_up_all(&tgt->wait_room);
+	wake_up_all(&tgt->wait_message);
 }
 
 static int coro_target_finish_locked(struct coro_target *tgt, u64 result)

@@ -41,7 +41,14 @@ struct coro_target {
 	struct list_head parks; /* coro_wait.link; at most one */
 	struct list_head sends;
 	struct list_head joins;
-	wait_queue_head_t wait; /* readers, writers and pollers */
+	/*
+	 * Those who wait in files, by what they wait for. A poll of io_uring
+	 * takes the key of a wake-up for the result, so each key must be true
+	 * of every file whose poll is on that queue.
+	 */
+	wait_queue_head_t wait_end; /* CORO_RIGHT_JOIN, or none of these */
+	wait_queue_head_t wait_room; /* CORO_RIGHT_SEND */
+	wait_queue_head_t wait_message; /* CORO_RIGHT_RECV */
 };
 
 int coro_target_find(struct coro_sched *sched, u64 id,

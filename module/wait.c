@@ -169,6 +169,14 @@ bool coro_kick_wait(struct coro_kick *kick, struct list_head *queue)
 	return true;
 }
 
+static void coro_kick_files(struct coro_target *tgt, __poll_t events)
+{
+	if (events & EPOLLIN)
+		wake_up_poll(&tgt->wait_message, events);
+	else
+		wake_up_poll(&tgt->wait_room, events);
+}
+
 void coro_kick_run(struct coro_kick *kick)
 {
 	struct coro_wait *w, *next;
@@ -178,7 +186,7 @@ void coro_kick_run(struct coro_kick *kick)
 		coro_wait_run(w);
 	}
 	for (u32 i = 0; i < kick->nr_tgts; i++) {
-		wake_up_poll(&kick->tgts[i]->wait, kick->events);
+		coro_kick_files(kick->tgts[i], kick->events);
 		coro_target_put(kick->tgts[i]);
 	}
 }
