@@ -31,9 +31,10 @@
 
 /*
  * Events that are queued or taken, and commands that are woken, in one go: bounds
- * how long the spinlock is held and how much is on the stack.
+ * how long the spinlock is held and how much is on the stack, which many kernels
+ * fill with zeroes at each call.
  */
-#define CORO_BURST 32U
+#define CORO_BURST 8U
 
 /*
  * Contexts: a million, because the kernel's 120 bytes each (the table's page

@@ -20,6 +20,7 @@
 struct coro_message {
 	struct list_head in_order; /* coro_mailbox.shared or .direct */
 	struct list_head of_context; /* coro_context.messages, if a message */
+	struct coro_context *ctx; /* as long as it is on them */
 	u32 kind; /* enum coro_event_kind */
 	u64 id;
 	u64 value;
@@ -45,6 +46,35 @@ void coro_mailbox_init(struct coro_mailbox *box)
 	INIT_LIST_HEAD(&box->parks);
 	init_waitqueue_head(&box->readers);
 	init_waitqueue_head(&box->pollers);
+}
+
+void coro_mailbox_fini(struct coro_mailbox *box)
+{
+	if (box->spare)
+		kmem_cache_free(coro_message_cache, box->spare);
+}
+
+/*
+ * Memory for @nr messages. One that was read lately is at hand: who sends one
+ * at a time and is answered needs no other.
+ */
+static bool coro_mailbox_alloc(struct coro_mailbox *box, void **msgs, u32 nr)
+{
+	if (nr > 1)
+		return kmem_cache_alloc_bulk(coro_message_cache, GFP_KERNEL, nr,
+					     msgs);
+	msgs[0] = xchg(&box->spare, NULL);
+	if (!msgs[0])
+		msgs[0] = kmem_cache_alloc(coro_message_cache, GFP_KERNEL);
+	return msgs[0];
+}
+
+static void coro_mailbox_release(struct coro_mailbox *box,
+				 struct coro_message *msg)
+{
+	msg = xchg(&box->spare, msg);
+	if (msg)
+		kmem_cache_free(coro_message_cache, msg);
 }
 
 /* So many more events, or fewer; @shared of them are for readers of all. */
@@ -97,6 +127,7 @@ static void coro_mailbox_queue(struct coro_sched *sched,
 	struct coro_target *tgt = ctx->tgt;
 
 	lockdep_assert_held(&sched->events_lock);
+	msg->ctx = ctx;
 	list_add_tail(&msg->in_order, shared ? &box->shared : &box->direct);
 	box->total++;
 	coro_mailbox_count(sched, 1, shared);
@@ -115,20 +146,37 @@ static void coro_mailbox_queue(struct coro_sched *sched,
 		coro_kick_target(kick, tgt);
 }
 
+/* Whom messages are for: contexts by their ids, or the one of a target. */
+struct coro_address {
+	struct coro_sched *sched;
+	struct coro_target *tgt;	/* or NULL */
+	const u64 *values;		/* with a target */
+	const struct coro_wake *wakes;	/* without one */
+};
+
+static int coro_mailbox_find(const struct coro_address *to, u32 i,
+			     struct coro_context **ret_ctx)
+{
+	if (to->sched->state == CORO_SCHED_DEAD)
+		return -EPIPE;
+	if (!to->tgt)
+		return coro_context_find(to->sched, to->wakes[i].id, ret_ctx);
+	*ret_ctx = to->tgt->ctx;
+	return *ret_ctx ? 0 : -EPIPE;
+}
+
 /* Queue one message; on success it is not the caller's any more. */
-static int coro_mailbox_deliver(struct coro_sched *sched,
-				const struct coro_wake *wake,
+static int coro_mailbox_deliver(const struct coro_address *to, u32 i,
 				struct coro_message *msg,
 				struct coro_kick *kick)
 {
+	struct coro_sched *sched = to->sched;
 	struct coro_mailbox *box = &sched->mailbox;
 	struct coro_context *ctx;
 	int ret;
 
 	lockdep_assert_held(&sched->events_lock);
-	if (sched->state == CORO_SCHED_DEAD)
-		return -EPIPE;
-	ret = coro_context_find(sched, wake->id, &ctx);
+	ret = coro_mailbox_find(to, i, &ctx);
 	if (ret)
 		return ret;
 	if (ctx->tgt && ctx->tgt->state == CORO_TARGET_FINISHED)
@@ -139,16 +187,16 @@ static int coro_mailbox_deliver(struct coro_sched *sched,
 	    !coro_user_has_room(sched->user))
 		return -ENOBUFS;
 	msg->kind = CORO_EVENT_MESSAGE;
-	msg->id = wake->id;
-	msg->value = wake->value;
+	msg->id = to->tgt ? to->tgt->id : to->wakes[i].id;
+	msg->value = to->tgt ? to->values[i] : to->wakes[i].value;
 	coro_mailbox_queue(sched, ctx, msg, kick);
 	return 0;
 }
 
-/* Deliver a few; returns 0 and counts in @done until one fails. */
-static int coro_mailbox_burst(struct coro_sched *sched,
-			      const struct coro_wake *wakes, u32 nr, u32 *done)
+/* Deliver a few from @done on; returns 0 and counts in it until one fails. */
+static int coro_mailbox_burst(const struct coro_address *to, u32 *done, u32 nr)
 {
+	struct coro_sched *sched = to->sched;
 	void *msgs[CORO_BURST];
 	struct coro_kick kick;
 	bool shared;
@@ -156,12 +204,12 @@ static int coro_mailbox_burst(struct coro_sched *sched,
 	u32 i;
 
 	/* Memory first: the spinlock does not allow to wait for it. */
-	if (!kmem_cache_alloc_bulk(coro_message_cache, GFP_KERNEL, nr, msgs))
+	if (!coro_mailbox_alloc(&sched->mailbox, msgs, nr))
 		return -ENOMEM;
 	coro_kick_init(&kick, EPOLLIN | EPOLLRDNORM);
 	spin_lock_bh(&sched->events_lock);
 	for (i = 0; i < nr; i++) {
-		ret = coro_mailbox_deliver(sched, &wakes[i], msgs[i], &kick);
+		ret = coro_mailbox_deliver(to, *done + i, msgs[i], &kick);
 		if (ret)
 			break;
 	}
@@ -180,35 +228,34 @@ static int coro_mailbox_burst(struct coro_sched *sched,
  * Returns how many were delivered, or why the first was not: EAGAIN for want of
  * room in its mailbox, ENOBUFS for a limit.
  */
-int coro_mailbox_wake(struct coro_sched *sched, const struct coro_wake *wakes,
-		      u32 nr)
+static int coro_mailbox_deliver_all(const struct coro_address *to, u32 nr)
 {
 	u32 done = 0;
 	int ret = 0;
 
 	while (!ret && done < nr)
-		ret = coro_mailbox_burst(sched, wakes + done,
-					 min(nr - done, CORO_BURST), &done);
+		ret = coro_mailbox_burst(to, &done, min(nr - done, CORO_BURST));
 	return done ?: ret;
+}
+
+int coro_mailbox_wake(struct coro_sched *sched, const struct coro_wake *wakes,
+		      u32 nr)
+{
+	struct coro_address to = { .sched = sched, .wakes = wakes };
+
+	return coro_mailbox_deliver_all(&to, nr);
 }
 
 /* The same to one target, which may be gone: EPIPE. */
 int coro_mailbox_send(struct coro_target *tgt, const u64 *values, u32 nr)
 {
-	struct coro_wake wakes[CORO_BURST];
-	u32 done = 0;
-	int ret;
+	struct coro_address to = {
+		.sched = tgt->sched,
+		.tgt = tgt,
+		.values = values,
+	};
 
-	if (WARN_ON_ONCE(nr > ARRAY_SIZE(wakes)))
-		return -EINVAL;
-	for (u32 i = 0; i < nr; i++) {
-		wakes[i].id = tgt->id;
-		wakes[i].value = values[i];
-	}
-	ret = coro_mailbox_burst(tgt->sched, wakes, nr, &done);
-	if (ret == -ENOENT || ret == -ESTALE)
-		ret = -EPIPE;
-	return done ?: ret;
+	return coro_mailbox_deliver_all(&to, nr);
 }
 
 static int coro_mailbox_cancel_locked(struct coro_target *tgt,
@@ -216,8 +263,7 @@ static int coro_mailbox_cancel_locked(struct coro_target *tgt,
 				      struct coro_kick *kick)
 {
 	struct coro_sched *sched = tgt->sched;
-	struct coro_context *ctx;
-	int ret;
+	struct coro_context *ctx = tgt->ctx;
 
 	lockdep_assert_held(&sched->events_lock);
 	switch (coro_target_state(tgt)) {
@@ -230,9 +276,6 @@ static int coro_mailbox_cancel_locked(struct coro_target *tgt,
 	default:
 		return -EOWNERDEAD;
 	}
-	ret = coro_context_find(sched, tgt->id, &ctx);
-	if (WARN_ON_ONCE(ret))
-		return ret;
 	if (ctx->cancel)
 		return -EALREADY;
 	coro_mailbox_queue(sched, ctx, msg, kick);
@@ -377,26 +420,22 @@ struct coro_batch {
 static int coro_mailbox_take_locked(struct coro_batch *batch, u32 max,
 				    struct coro_kick *kick)
 {
+	struct coro_target *tgt = batch->tgt;
 	struct coro_sched *sched = batch->sched;
-	struct coro_context *ctx, *only = NULL;
 	struct coro_message *msg;
-	int ret, nr;
+	int nr;
 
 	lockdep_assert_held(&sched->events_lock);
 	if (sched->state == CORO_SCHED_DEAD)
 		return -EOWNERDEAD;
-	if (batch->tgt) {
-		ret = coro_context_find(sched, batch->tgt->id, &only);
-		if (ret)
-			return ret;
-	}
+	if (tgt && !tgt->ctx)
+		return -ESTALE;
 	for (nr = 0; nr < max; nr++) {
-		msg = coro_mailbox_next(sched, only);
-		/* FREE takes what is its own, so the context lives. */
-		if (!msg ||
-		    WARN_ON_ONCE(coro_context_find(sched, msg->id, &ctx)))
+		msg = coro_mailbox_next(sched, tgt ? tgt->ctx : NULL);
+		if (!msg)
 			break;
-		coro_mailbox_take_one(sched, ctx, msg, kick);
+		/* FREE takes what is its own, so the context lives. */
+		coro_mailbox_take_one(sched, msg->ctx, msg, kick);
 		list_move_tail(&msg->in_order, &batch->taken);
 		batch->events[nr] = (struct coro_event){
 			.id = msg->id,
@@ -404,7 +443,7 @@ static int coro_mailbox_take_locked(struct coro_batch *batch, u32 max,
 			.value = msg->value,
 		};
 	}
-	if (!nr && only && batch->tgt->state == CORO_TARGET_FINISHED)
+	if (!nr && tgt && tgt->state == CORO_TARGET_FINISHED)
 		return -EPIPE;
 	return nr;
 }
@@ -502,7 +541,7 @@ static int coro_mailbox_round(struct coro_batch *batch, struct iov_iter *to,
 		if (!left--)
 			break;
 		list_del(&msg->in_order);
-		kmem_cache_free(coro_message_cache, msg);
+		coro_mailbox_release(&batch->sched->mailbox, msg);
 	}
 	if (whole < nr) {
 		coro_mailbox_untake(batch);
@@ -539,12 +578,19 @@ static void coro_mailbox_pass_on(struct coro_sched *sched)
 	coro_kick_run(&kick);
 }
 
-/*
- * Take out what is there and fits, of a target or, if that is NULL, of all:
- * bytes, or -EAGAIN if nothing is there, or another error.
- */
-ssize_t coro_mailbox_receive(struct coro_sched *sched, struct coro_target *tgt,
-			     struct iov_iter *to)
+/* A look without the lock, which spares what the rest costs. */
+static bool coro_mailbox_is_empty(struct coro_sched *sched,
+				  struct coro_target *tgt)
+{
+	if (tgt)
+		return !READ_ONCE(tgt->nr_messages) &&
+		       coro_target_state(tgt) == CORO_TARGET_LIVE;
+	return !READ_ONCE(sched->mailbox.nr_shared) &&
+	       READ_ONCE(sched->state) != CORO_SCHED_DEAD;
+}
+
+static ssize_t coro_mailbox_copy(struct coro_sched *sched,
+				 struct coro_target *tgt, struct iov_iter *to)
 {
 	struct coro_batch batch;
 	ssize_t done = 0;
@@ -564,6 +610,18 @@ ssize_t coro_mailbox_receive(struct coro_sched *sched, struct coro_target *tgt,
 	if (!tgt)
 		coro_mailbox_pass_on(sched);
 	return done ?: nr;
+}
+
+/*
+ * Take out what is there and fits, of a target or, if that is NULL, of all:
+ * bytes, or -EAGAIN if nothing is there, or another error.
+ */
+ssize_t coro_mailbox_receive(struct coro_sched *sched, struct coro_target *tgt,
+			     struct iov_iter *to)
+{
+	if (coro_mailbox_is_empty(sched, tgt))
+		return -EAGAIN;
+	return coro_mailbox_copy(sched, tgt, to);
 }
 
 static bool coro_mailbox_news(struct coro_sched *sched)

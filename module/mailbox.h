@@ -11,6 +11,7 @@
 #include <linux/wait.h>
 
 struct coro_context;
+struct coro_message;
 struct coro_sched;
 struct coro_target;
 
@@ -29,11 +30,13 @@ struct coro_mailbox {
 	wait_queue_head_t readers;
 	wait_queue_head_t pollers;
 	struct list_head parks;		/* coro_wait.link, of all contexts */
+	struct coro_message *spare;	/* one that was read, or NULL; by xchg */
 };
 
 int coro_mailbox_setup(void);
 void coro_mailbox_teardown(void);
 void coro_mailbox_init(struct coro_mailbox *box);
+void coro_mailbox_fini(struct coro_mailbox *box);
 int coro_mailbox_wake(struct coro_sched *sched, const struct coro_wake *wakes,
 		      u32 nr);
 int coro_mailbox_send(struct coro_target *tgt, const u64 *values, u32 nr);

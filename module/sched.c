@@ -58,6 +58,8 @@ void coro_sched_put(struct coro_sched *sched)
 	WARN_ON_ONCE(sched->mailbox.nr || !list_empty(&sched->targets) ||
 		     !RB_EMPTY_ROOT(&sched->waits));
 	coro_contexts_fini(&sched->ctxs);
+	coro_mailbox_fini(&sched->mailbox);
+	coro_wait_free_spare(sched);
 	if (sched->header_page)
 		put_page(sched->header_page);
 	put_pid(sched->owner);

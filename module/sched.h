@@ -17,6 +17,7 @@
 #include "mailbox.h"
 
 struct coro_user;
+struct coro_wait;
 
 /* A scheduler goes through these in order, and never back. */
 enum coro_sched_state {
@@ -65,6 +66,8 @@ struct coro_sched {
 	/* Covered by events_lock. */
 	struct list_head targets;	/* coro_target.link; until death */
 	struct rb_root waits;		/* coro_wait.by_name */
+
+	struct coro_wait *spare_wait;	/* one to use again, or NULL; by xchg */
 };
 
 struct coro_sched *coro_sched_new(void);

@@ -67,6 +67,7 @@ static int coro_target_find_locked(struct coro_sched *sched, u64 id,
 		if (!fresh)
 			return -EAGAIN;
 		ctx->tgt = coro_target_get(fresh);
+		fresh->ctx = ctx;
 		fresh->nr_messages = ctx->nr_messages;
 		list_add_tail(&fresh->link, &sched->targets);
 	}
@@ -213,6 +214,7 @@ void coro_target_detach(struct coro_sched *sched, struct coro_context *ctx,
 	if (!tgt)
 		return;
 	ctx->tgt = NULL;
+	tgt->ctx = NULL;
 	if (tgt->state == CORO_TARGET_LIVE)
 		WRITE_ONCE(tgt->state, CORO_TARGET_FREED);
 	list_move_tail(&tgt->link, gone);

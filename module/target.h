@@ -34,6 +34,7 @@ struct coro_target {
 	enum coro_target_state state;
 	struct coro_sched *sched; /* constant; a reference */
 	u64 id; /* constant */
+	struct coro_context *ctx; /* until it is freed; while LIVE or FINISHED */
 	u64 result;
 	u32 nr_messages; /* a copy, which outlives the context */
 	u32 nr_recvs; /* handles with CORO_RIGHT_RECV */

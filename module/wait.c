@@ -236,8 +236,10 @@ static struct coro_wait *coro_wait_new(const struct coro_job *job,
 				       struct io_uring_cmd *cmd,
 				       s64 deadline_ns)
 {
-	struct coro_wait *w = kmem_cache_zalloc(coro_wait_cache, GFP_KERNEL);
+	struct coro_wait *w = xchg(&job->sched->spare_wait, NULL);
 
+	if (!w)
+		w = kmem_cache_alloc(coro_wait_cache, GFP_KERNEL);
 	if (!w)
 		return NULL;
 	w->cmd = cmd;
@@ -249,6 +251,11 @@ static struct coro_wait *coro_wait_new(const struct coro_job *job,
 	w->ring = coro_compat_cmd_ring(cmd);
 	w->tag = coro_compat_cmd_tag(cmd);
 	w->deadline_ns = deadline_ns;
+	w->why = 0;
+	w->queued = false;
+	w->named = false;
+	w->expired = false;
+	w->withdrawn = false;
 	INIT_LIST_HEAD(&w->link);
 	if (coro_wait_has_timer(w))
 		coro_compat_hrtimer_setup(&w->timer, coro_wait_expire,
@@ -264,19 +271,33 @@ static struct coro_wait *coro_wait_new(const struct coro_job *job,
 static void coro_wait_complete(struct coro_wait *w, int ret,
 			       unsigned int issue_flags)
 {
-	spin_lock_bh(&w->job.sched->events_lock);
+	struct coro_sched *sched = w->job.sched;
+
+	spin_lock_bh(&sched->events_lock);
 	WARN_ON_ONCE(w->queued);
 	coro_wait_unname_locked(w);
-	spin_unlock_bh(&w->job.sched->events_lock);
+	spin_unlock_bh(&sched->events_lock);
 	if (coro_wait_has_timer(w))
 		hrtimer_cancel(&w->timer);
 	/* What woke it, and it did not take, is for the next in line. */
 	if (ret < 0)
 		coro_job_pass_on(&w->job);
+	/* A cancel finds it until then, and after that nothing else holds these. */
+	coro_sched_get(sched);
 	coro_compat_cmd_done(w->cmd, ret, issue_flags);
 	if (w->job.tgt)
 		coro_target_put(w->job.tgt);
-	kmem_cache_free(coro_wait_cache, w);
+	w = xchg(&sched->spare_wait, w);
+	if (w)
+		kmem_cache_free(coro_wait_cache, w);
+	coro_sched_put(sched);
+}
+
+/* With the scheduler's last reference. */
+void coro_wait_free_spare(struct coro_sched *sched)
+{
+	if (sched->spare_wait)
+		kmem_cache_free(coro_wait_cache, sched->spare_wait);
 }
 
 /*

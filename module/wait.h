@@ -27,6 +27,8 @@ struct coro_kick {
 int coro_wait_setup(void);
 void coro_wait_teardown(void);
 
+void coro_wait_free_spare(struct coro_sched *sched);
+
 void coro_kick_init(struct coro_kick *kick, __poll_t events);
 void coro_kick_target(struct coro_kick *kick, struct coro_target *tgt);
 bool coro_kick_wait(struct coro_kick *kick, struct list_head *queue);
