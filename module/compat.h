@@ -144,6 +144,29 @@ static inline void coro_compat_cmd_mark_cancelable(struct io_uring_cmd *cmd,
 	io_uring_cmd_mark_cancelable(cmd, issue_flags);
 }
 
+/* Its ring is closed: nobody would see the completion. */
+static inline bool coro_compat_cmd_ring_ends(struct io_uring_cmd *cmd)
+{
+	return percpu_ref_is_dying(&cmd_to_io_kiocb(cmd)->ctx->refs);
+}
+
+/* The thread that issued it has ended; nothing cancels it for that. */
+static inline bool coro_compat_cmd_is_orphan(struct io_uring_cmd *cmd)
+{
+	return READ_ONCE(io_uring_cmd_get_task(cmd)->flags) & PF_EXITING;
+}
+
+/*
+ * Its submission entry has been used again, before the command was run: some
+ * kernels copy the entries of commands that wait for others in a link, some do
+ * not.
+ */
+static inline bool coro_compat_cmd_is_overwritten(struct io_uring_cmd *cmd)
+{
+	return READ_ONCE(cmd->sqe->user_data) !=
+	       cmd_to_io_kiocb(cmd)->cqe.user_data;
+}
+
 /* Which ring a command is of; to compare with. */
 static inline const void *coro_compat_cmd_ring(struct io_uring_cmd *cmd)
 {
@@ -180,6 +203,21 @@ static inline bool coro_compat_cmd_is_polled(struct io_uring_cmd *cmd)
 static inline void coro_compat_cmd_mark_cancelable(struct io_uring_cmd *cmd,
 						   unsigned int issue_flags)
 {
+}
+
+static inline bool coro_compat_cmd_ring_ends(struct io_uring_cmd *cmd)
+{
+	return false;
+}
+
+static inline bool coro_compat_cmd_is_orphan(struct io_uring_cmd *cmd)
+{
+	return false;
+}
+
+static inline bool coro_compat_cmd_is_overwritten(struct io_uring_cmd *cmd)
+{
+	return false;
 }
 
 static inline const void *coro_compat_cmd_ring(struct io_uring_cmd *cmd)

@@ -171,10 +171,13 @@ u64 coro_context_id_at(struct coro_sched *sched, u32 index)
 	return coro_context_id(index, ctx->allocated ? ctx->generation : 0);
 }
 
+/*
+ * After the last generation comes 0, which is of no life: the context is retired,
+ * so that no id comes again, and no id is 0.
+ */
 static u32 coro_generation_next(u32 generation)
 {
-	/* 0 is of no life, so that no id is 0. */
-	return generation == U32_MAX ? 1 : generation + 1;
+	return generation + 1;
 }
 
 /* EAGAIN: make the chunk at the high-water mark, then again. */
@@ -289,31 +292,44 @@ static int coro_context_end(struct coro_sched *sched, u64 id,
 	return ret;
 }
 
+/* Contexts that have ended and are on their way to the free list. */
+struct coro_chain {
+	u32 first, last;
+};
+
 /*
  * Chain contexts that were just ended, the last one first. Until the chain is
  * put on the free list nobody can be given them, so that their stacks can be
  * trimmed without a lock.
  */
-static void coro_context_chain(struct coro_sched *sched, const u64 *ids, u32 nr)
+static struct coro_chain coro_context_chain(struct coro_sched *sched,
+					    const u64 *ids, u32 nr)
 {
-	u32 next = CORO_CONTEXT_NONE;
-
-	lockdep_assert_held(&sched->lock);
-	for (u32 i = 0; i < nr; i++) {
-		coro_context_at(sched, CORO_INDEX(ids[i]))->next = next;
-		next = CORO_INDEX(ids[i]);
-	}
-}
-
-/* Put a chain on the free list. */
-static void coro_context_recycle(struct coro_sched *sched, u32 first, u32 last)
-{
+	struct coro_chain chain = { CORO_CONTEXT_NONE, CORO_CONTEXT_NONE };
 	struct coro_context *ctx;
 
 	lockdep_assert_held(&sched->lock);
-	ctx = coro_context_at(sched, last);
-	ctx->next = sched->ctxs.free;
-	sched->ctxs.free = first;
+	for (u32 i = 0; i < nr; i++) {
+		ctx = coro_context_at(sched, CORO_INDEX(ids[i]));
+		if (!ctx->generation)
+			continue;
+		ctx->next = chain.first;
+		chain.first = CORO_INDEX(ids[i]);
+		if (ctx->next == CORO_CONTEXT_NONE)
+			chain.last = chain.first;
+	}
+	return chain;
+}
+
+/* Put a chain on the free list. */
+static void coro_context_recycle(struct coro_sched *sched,
+				 struct coro_chain chain)
+{
+	lockdep_assert_held(&sched->lock);
+	if (chain.first == CORO_CONTEXT_NONE)
+		return;
+	coro_context_at(sched, chain.last)->next = sched->ctxs.free;
+	sched->ctxs.free = chain.first;
 }
 
 /*
@@ -322,8 +338,9 @@ static void coro_context_recycle(struct coro_sched *sched, u32 first, u32 last)
  */
 int coro_context_free(struct coro_sched *sched, u64 *ids, u32 nr, u32 flags)
 {
+	struct coro_chain chain;
 	struct file *file = NULL;
-	u32 done, first, last;
+	u32 done;
 	LIST_HEAD(dropped);
 	LIST_HEAD(gone);
 	int ret;
@@ -340,14 +357,12 @@ int coro_context_free(struct coro_sched *sched, u64 *ids, u32 nr, u32 flags)
 		mutex_unlock(&sched->lock);
 		return ret;
 	}
-	last = CORO_INDEX(ids[0]);
-	first = CORO_INDEX(ids[done - 1]);
-	coro_context_chain(sched, ids, done);
+	chain = coro_context_chain(sched, ids, done);
 	coro_context_count(sched, sched->ctxs.nr - done);
 	if (flags & CORO_FREE_F_TRIM)
 		file = coro_arena_get_file(sched);
 	else
-		coro_context_recycle(sched, first, last);
+		coro_context_recycle(sched, chain);
 	mutex_unlock(&sched->lock);
 
 	coro_mailbox_discard(&dropped);
@@ -359,7 +374,7 @@ int coro_context_free(struct coro_sched *sched, u64 *ids, u32 nr, u32 flags)
 	mutex_lock(&sched->lock);
 	/* If it died meanwhile the contexts are gone. */
 	if (!coro_sched_check(sched, CORO_NEEDS_READY))
-		coro_context_recycle(sched, first, last);
+		coro_context_recycle(sched, chain);
 	mutex_unlock(&sched->lock);
 	return done;
 }

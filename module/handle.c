@@ -15,6 +15,7 @@
 #include "ioctl.h"
 #include "limits.h"
 #include "mailbox.h"
+#include "receive.h"
 #include "sched.h"
 #include "target.h"
 #include "uring.h"
@@ -37,7 +38,7 @@ static ssize_t coro_handle_try_read(const struct coro_handle *hnd,
 	int ret;
 
 	if (hnd->rights & CORO_RIGHT_RECV)
-		return coro_mailbox_receive(hnd->tgt->sched, hnd->tgt, to);
+		return coro_receive_events(hnd->tgt->sched, hnd->tgt, to);
 	ret = coro_target_join(hnd->tgt, &result);
 	if (ret)
 		return ret;

@@ -8,6 +8,7 @@
 
 #include "job.h"
 #include "mailbox.h"
+#include "receive.h"
 #include "sched.h"
 #include "target.h"
 #include "wait.h"
@@ -19,7 +20,7 @@ static int coro_job_park(const struct coro_job *job)
 
 	iov_iter_ubuf(&to, READ, u64_to_user_ptr(job->addr),
 		      job->nr * sizeof(struct coro_event));
-	bytes = coro_mailbox_receive(job->sched, job->tgt, &to);
+	bytes = coro_receive_events(job->sched, job->tgt, &to);
 	return bytes < 0 ? bytes : bytes / sizeof(struct coro_event);
 }
 
@@ -76,8 +77,8 @@ bool coro_job_ready_locked(const struct coro_job *job)
 }
 
 /*
- * The job ends without having done anything. If it was woken for a message or
- * for room, that is still there and somebody else may wait for it:
+ * The job ends without having done anything. If it was woken for an event of
+ * any context, that is still there and somebody else may wait for it:
  *
  *	WAKE				PARK A		PARK B
  *					parked		parked
@@ -86,18 +87,6 @@ bool coro_job_ready_locked(const struct coro_job *job)
  */
 void coro_job_pass_on(const struct coro_job *job)
 {
-	struct coro_sched *sched = job->sched;
-	struct coro_kick kick;
-
-	coro_kick_init(&kick, 0);
-	spin_lock_bh(&sched->events_lock);
-	if (!job->tgt) {
-		if (sched->mailbox.nr_shared)
-			coro_kick_wait(&kick, &sched->mailbox.parks);
-	} else if (job->kind == CORO_JOB_SEND) {
-		if (coro_target_has_room(job->tgt))
-			coro_kick_wait(&kick, &job->tgt->sends);
-	}
-	spin_unlock_bh(&sched->events_lock);
-	coro_kick_run(&kick);
+	if (!job->tgt)
+		coro_mailbox_pass_on(job->sched);
 }

@@ -27,7 +27,7 @@
  * Messages of one context: FREE drops them under a spinlock, so this bounds
  * how long it is held.
  */
-#define CORO_HARD_MAILBOX 65536U
+#define CORO_HARD_MAILBOX 4096U
 
 /*
  * Events that are queued or taken, and commands that are woken, in one go: bounds

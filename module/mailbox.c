@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Mailboxes: events of contexts, and read and poll that take them out. */
+/* Mailboxes: events of contexts, from who sends them until they are taken. */
+#include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-#include <linux/uio.h>
 
 #include "context.h"
 #include "limits.h"
@@ -97,12 +97,19 @@ static void coro_mailbox_count_context(struct coro_context *ctx, int nr)
 		coro_target_count(ctx->tgt, ctx->nr_messages);
 }
 
-/* Who takes events of all contexts; wake_up is for after the unlock. */
+/*
+ * Who takes events of all contexts; wake_up is for after the unlock. Some of
+ * them, for one may be of a ring that its thread does not enter for a while;
+ * those that find nothing left park again.
+ */
 static void coro_mailbox_kick_shared(struct coro_sched *sched,
 				     struct coro_kick *kick)
 {
 	lockdep_assert_held(&sched->events_lock);
-	coro_kick_wait(kick, &sched->mailbox.parks);
+	for (u32 i = 0; i < CORO_BURST; i++) {
+		if (!coro_kick_wait(kick, &sched->mailbox.parks))
+			break;
+	}
 }
 
 /*
@@ -143,15 +150,15 @@ static void coro_mailbox_queue(struct coro_sched *sched,
 		return;
 	coro_kick_wait(kick, &tgt->parks);
 	if (tgt->nr_recvs)
-		coro_kick_target(kick, tgt);
+		coro_kick_files(kick, tgt, EPOLLIN);
 }
 
 /* Whom messages are for: contexts by their ids, or the one of a target. */
 struct coro_address {
 	struct coro_sched *sched;
-	struct coro_target *tgt;	/* or NULL */
-	const u64 *values;		/* with a target */
-	const struct coro_wake *wakes;	/* without one */
+	struct coro_target *tgt; /* or NULL */
+	const u64 *values; /* with a target */
+	const struct coro_wake *wakes; /* without one */
 };
 
 static int coro_mailbox_find(const struct coro_address *to, u32 i,
@@ -206,7 +213,7 @@ static int coro_mailbox_burst(const struct coro_address *to, u32 *done, u32 nr)
 	/* Memory first: the spinlock does not allow to wait for it. */
 	if (!coro_mailbox_alloc(&sched->mailbox, msgs, nr))
 		return -ENOMEM;
-	coro_kick_init(&kick, EPOLLIN | EPOLLRDNORM);
+	coro_kick_init(&kick);
 	spin_lock_bh(&sched->events_lock);
 	for (i = 0; i < nr; i++) {
 		ret = coro_mailbox_deliver(to, *done + i, msgs[i], &kick);
@@ -258,6 +265,26 @@ int coro_mailbox_send(struct coro_target *tgt, const u64 *values, u32 nr)
 	return coro_mailbox_deliver_all(&to, nr);
 }
 
+/* A message that is to be sent when there is room. */
+struct coro_message *coro_mailbox_message_new(struct coro_target *tgt,
+					      u64 value)
+{
+	struct coro_message *msg;
+
+	msg = kmem_cache_alloc(coro_message_cache, GFP_KERNEL);
+	if (!msg)
+		return NULL;
+	msg->kind = CORO_EVENT_MESSAGE;
+	msg->id = tgt->id;
+	msg->value = value;
+	return msg;
+}
+
+void coro_mailbox_message_free(struct coro_message *msg)
+{
+	kmem_cache_free(coro_message_cache, msg);
+}
+
 static int coro_mailbox_cancel_locked(struct coro_target *tgt,
 				      struct coro_message *msg,
 				      struct coro_kick *kick)
@@ -293,18 +320,16 @@ int coro_mailbox_cancel(struct coro_target *tgt, u64 reason)
 	struct coro_kick kick;
 	int ret;
 
-	msg = kmem_cache_alloc(coro_message_cache, GFP_KERNEL);
+	msg = coro_mailbox_message_new(tgt, reason);
 	if (!msg)
 		return -ENOMEM;
 	msg->kind = CORO_EVENT_CANCEL;
-	msg->id = tgt->id;
-	msg->value = reason;
-	coro_kick_init(&kick, 0);
+	coro_kick_init(&kick);
 	spin_lock_bh(&sched->events_lock);
 	ret = coro_mailbox_cancel_locked(tgt, msg, &kick);
 	spin_unlock_bh(&sched->events_lock);
 	if (ret) {
-		kmem_cache_free(coro_message_cache, msg);
+		coro_mailbox_message_free(msg);
 		return ret == -EALREADY ? 0 : ret;
 	}
 	coro_kick_run(&kick);
@@ -371,6 +396,27 @@ void coro_mailbox_hangup(struct coro_sched *sched)
 		  poll_to_key(EPOLLHUP | EPOLLERR));
 }
 
+/*
+ * Room goes to those who wait for it, the longest waiting first. Whoever sends
+ * now finds the mailbox full or nobody waiting, so none is overtaken. There are
+ * not more messages then than before, so limits need no look.
+ */
+static void coro_mailbox_refill(struct coro_sched *sched,
+				struct coro_context *ctx,
+				struct coro_kick *kick)
+{
+	struct coro_message *msg;
+
+	lockdep_assert_held(&sched->events_lock);
+	while (ctx->nr_messages < sched->mailbox.max &&
+	       ctx->tgt->state == CORO_TARGET_LIVE) {
+		msg = coro_kick_send(kick, &ctx->tgt->sends);
+		if (!msg)
+			break;
+		coro_mailbox_queue(sched, ctx, msg, kick);
+	}
+}
+
 /* Take one event off the queues; its context's senders have room then. */
 static void coro_mailbox_take_one(struct coro_sched *sched,
 				  struct coro_context *ctx,
@@ -389,10 +435,10 @@ static void coro_mailbox_take_one(struct coro_sched *sched,
 	coro_mailbox_count(sched, -1, ctx->direct ? 0 : -1);
 	if (!ctx->tgt)
 		return;
-	/* One room, one sender; who writes to a file tries for itself. */
-	coro_kick_wait(kick, &ctx->tgt->sends);
-	if (full)
-		coro_kick_target(kick, ctx->tgt);
+	coro_mailbox_refill(sched, ctx, kick);
+	/* Who writes to a file tries for itself. */
+	if (full && ctx->nr_messages < sched->mailbox.max)
+		coro_kick_files(kick, ctx->tgt, EPOLLOUT);
 }
 
 /* The event that is next, of a context or of all. */
@@ -407,14 +453,6 @@ static struct coro_message *coro_mailbox_next(struct coro_sched *sched,
 	return list_first_entry_or_null(&ctx->messages, struct coro_message,
 					of_context);
 }
-
-/* A batch of events on its way from the queues to user space. */
-struct coro_batch {
-	struct coro_sched *sched;
-	struct coro_target *tgt; /* or NULL: of all contexts */
-	struct list_head taken;
-	struct coro_event events[CORO_BURST];
-};
 
 /* Move up to @max events to the batch; how many, or why there is none. */
 static int coro_mailbox_take_locked(struct coro_batch *batch, u32 max,
@@ -448,13 +486,13 @@ static int coro_mailbox_take_locked(struct coro_batch *batch, u32 max,
 	return nr;
 }
 
-static int coro_mailbox_take(struct coro_batch *batch, u32 max)
+int coro_mailbox_take(struct coro_batch *batch, u32 max)
 {
 	struct coro_kick kick;
 	int nr;
 
 	INIT_LIST_HEAD(&batch->taken);
-	coro_kick_init(&kick, EPOLLOUT | EPOLLWRNORM);
+	coro_kick_init(&kick);
 	spin_lock_bh(&batch->sched->events_lock);
 	nr = coro_mailbox_take_locked(batch, max, &kick);
 	spin_unlock_bh(&batch->sched->events_lock);
@@ -488,66 +526,9 @@ static bool coro_mailbox_untake_one(struct coro_sched *sched,
 	coro_mailbox_count_context(ctx, 1);
 	if (ctx->tgt) {
 		coro_kick_wait(kick, &ctx->tgt->parks);
-		coro_kick_target(kick, ctx->tgt);
+		coro_kick_files(kick, ctx->tgt, EPOLLIN);
 	}
 	return true;
-}
-
-/*
- * Put back, in front, what could not be handed out. Events whose context
- * ended meanwhile stay on the list: FREE or death would have dropped them.
- * Others may have looked while they were away.
- */
-static void coro_mailbox_untake(struct coro_batch *batch)
-{
-	struct coro_sched *sched = batch->sched;
-	struct coro_message *msg, *prev;
-	struct coro_kick kick;
-
-	coro_kick_init(&kick, EPOLLIN | EPOLLRDNORM);
-	spin_lock_bh(&sched->events_lock);
-	list_for_each_entry_safe_reverse(msg, prev, &batch->taken, in_order) {
-		if (sched->state == CORO_SCHED_DEAD)
-			break;
-		coro_mailbox_untake_one(sched, msg, &kick);
-	}
-	spin_unlock_bh(&sched->events_lock);
-	coro_kick_run(&kick);
-	if (READ_ONCE(sched->mailbox.nr_shared))
-		wake_up_poll(&sched->mailbox.pollers, EPOLLIN | EPOLLRDNORM);
-}
-
-/*
- * One round: the number of whole records that were copied out, or why there is
- * none. What cannot be copied goes back.
- */
-static int coro_mailbox_round(struct coro_batch *batch, struct iov_iter *to,
-			      u32 max)
-{
-	struct coro_message *msg, *next;
-	u32 whole, left;
-	size_t bytes;
-	int nr;
-
-	nr = coro_mailbox_take(batch, max);
-	if (nr <= 0)
-		return nr ?: -EAGAIN;
-	bytes = copy_to_iter(batch->events, nr * sizeof(*batch->events), to);
-	iov_iter_revert(to, bytes % sizeof(*batch->events));
-	whole = bytes / sizeof(*batch->events);
-
-	left = whole;
-	list_for_each_entry_safe(msg, next, &batch->taken, in_order) {
-		if (!left--)
-			break;
-		list_del(&msg->in_order);
-		coro_mailbox_release(&batch->sched->mailbox, msg);
-	}
-	if (whole < nr) {
-		coro_mailbox_untake(batch);
-		coro_mailbox_discard(&batch->taken);
-	}
-	return whole ?: -EFAULT;
 }
 
 /*
@@ -563,14 +544,14 @@ static int coro_mailbox_round(struct coro_batch *batch, struct iov_iter *to,
  *
  * So who leaves events behind, for want of room or by a fault, wakes the next.
  */
-static void coro_mailbox_pass_on(struct coro_sched *sched)
+void coro_mailbox_pass_on(struct coro_sched *sched)
 {
 	struct coro_kick kick;
 
 	if (!READ_ONCE(sched->mailbox.nr_shared))
 		return;
 	wake_up_poll(&sched->mailbox.readers, EPOLLIN | EPOLLRDNORM);
-	coro_kick_init(&kick, 0);
+	coro_kick_init(&kick);
 	spin_lock_bh(&sched->events_lock);
 	if (sched->mailbox.nr_shared)
 		coro_mailbox_kick_shared(sched, &kick);
@@ -578,91 +559,44 @@ static void coro_mailbox_pass_on(struct coro_sched *sched)
 	coro_kick_run(&kick);
 }
 
-/* A look without the lock, which spares what the rest costs. */
-static bool coro_mailbox_is_empty(struct coro_sched *sched,
-				  struct coro_target *tgt)
-{
-	if (tgt)
-		return !READ_ONCE(tgt->nr_messages) &&
-		       coro_target_state(tgt) == CORO_TARGET_LIVE;
-	return !READ_ONCE(sched->mailbox.nr_shared) &&
-	       READ_ONCE(sched->state) != CORO_SCHED_DEAD;
-}
-
-static ssize_t coro_mailbox_copy(struct coro_sched *sched,
-				 struct coro_target *tgt, struct iov_iter *to)
-{
-	struct coro_batch batch;
-	ssize_t done = 0;
-	u32 room;
-	int nr;
-
-	batch.sched = sched;
-	batch.tgt = tgt;
-	do {
-		room = min_t(size_t, CORO_BURST,
-			     iov_iter_count(to) / sizeof(struct coro_event));
-		nr = room ? coro_mailbox_round(&batch, to, room) : 0;
-		if (nr > 0)
-			done += nr * sizeof(struct coro_event);
-		cond_resched();
-	} while (nr > 0 && nr == room && !signal_pending(current));
-	if (!tgt)
-		coro_mailbox_pass_on(sched);
-	return done ?: nr;
-}
-
 /*
- * Take out what is there and fits, of a target or, if that is NULL, of all:
- * bytes, or -EAGAIN if nothing is there, or another error.
+ * Put back, in front, what could not be handed out. Events whose context
+ * ended meanwhile stay on the list: FREE or death would have dropped them.
+ * Others may have looked while they were away.
  */
-ssize_t coro_mailbox_receive(struct coro_sched *sched, struct coro_target *tgt,
-			     struct iov_iter *to)
+static void coro_mailbox_untake(struct coro_batch *batch)
 {
-	if (coro_mailbox_is_empty(sched, tgt))
-		return -EAGAIN;
-	return coro_mailbox_copy(sched, tgt, to);
+	struct coro_sched *sched = batch->sched;
+	struct coro_message *msg, *prev;
+	struct coro_kick kick;
+
+	coro_kick_init(&kick);
+	spin_lock_bh(&sched->events_lock);
+	list_for_each_entry_safe_reverse(msg, prev, &batch->taken, in_order) {
+		if (sched->state == CORO_SCHED_DEAD)
+			break;
+		coro_mailbox_untake_one(sched, msg, &kick);
+	}
+	spin_unlock_bh(&sched->events_lock);
+	coro_kick_run(&kick);
+	if (READ_ONCE(sched->mailbox.nr_shared))
+		wake_up_poll(&sched->mailbox.pollers, EPOLLIN | EPOLLRDNORM);
+	coro_mailbox_pass_on(sched);
 }
 
-static bool coro_mailbox_news(struct coro_sched *sched)
+/* The first @nr of a batch were handed out; the others are put back. */
+void coro_mailbox_consume(struct coro_batch *batch, u32 nr)
 {
-	return READ_ONCE(sched->mailbox.nr_shared) ||
-	       READ_ONCE(sched->state) == CORO_SCHED_DEAD;
-}
+	struct coro_message *msg, *next;
 
-static int coro_mailbox_wait(struct coro_sched *sched)
-{
-	wait_queue_head_t *q = &sched->mailbox.readers;
-
-	return wait_event_interruptible_exclusive(*q, coro_mailbox_news(sched));
-}
-
-ssize_t coro_mailbox_read(struct coro_sched *sched, struct kiocb *iocb,
-			  struct iov_iter *to)
-{
-	bool wait = !(iocb->ki_flags & IOCB_NOWAIT) &&
-		    !(iocb->ki_filp->f_flags & O_NONBLOCK);
-	ssize_t ret;
-
-	if (iov_iter_count(to) < sizeof(struct coro_event))
-		return -EINVAL;
-	do {
-		ret = coro_sched_check(sched, CORO_NEEDS_OWNER);
-		if (ret)
-			return ret;
-		ret = coro_mailbox_receive(sched, NULL, to);
-		if (ret != -EAGAIN || !wait)
-			return ret;
-		ret = coro_mailbox_wait(sched);
-	} while (!ret);
-	return ret;
-}
-
-__poll_t coro_mailbox_poll(struct coro_sched *sched, struct file *file,
-			   poll_table *wait)
-{
-	poll_wait(file, &sched->mailbox.pollers, wait);
-	if (READ_ONCE(sched->state) == CORO_SCHED_DEAD)
-		return EPOLLHUP | EPOLLERR;
-	return READ_ONCE(sched->mailbox.nr_shared) ? EPOLLIN | EPOLLRDNORM : 0;
+	list_for_each_entry_safe(msg, next, &batch->taken, in_order) {
+		if (!nr--)
+			break;
+		list_del(&msg->in_order);
+		coro_mailbox_release(&batch->sched->mailbox, msg);
+	}
+	if (list_empty(&batch->taken))
+		return;
+	coro_mailbox_untake(batch);
+	coro_mailbox_discard(&batch->taken);
 }

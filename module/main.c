@@ -9,6 +9,7 @@
 #include "ioctl.h"
 #include "limits.h"
 #include "mailbox.h"
+#include "receive.h"
 #include "sched.h"
 #include "uring.h"
 #include "wait.h"
@@ -79,12 +80,12 @@ static int coro_device_release(struct inode *inode, struct file *file)
 
 static ssize_t coro_device_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
-	return coro_mailbox_read(iocb->ki_filp->private_data, iocb, to);
+	return coro_receive_read(iocb->ki_filp->private_data, iocb, to);
 }
 
 static __poll_t coro_device_poll(struct file *file, poll_table *wait)
 {
-	return coro_mailbox_poll(file->private_data, file, wait);
+	return coro_receive_poll(file->private_data, file, wait);
 }
 
 static int coro_device_mmap(struct file *file, struct vm_area_struct *vma)

@@ -11,6 +11,7 @@
 
 struct coro_context;
 struct coro_sched;
+struct coro_wait;
 
 /* How far a coroutine is, for its handles. Once it has left LIVE it stays. */
 enum coro_target_state {
@@ -34,12 +35,13 @@ struct coro_target {
 	enum coro_target_state state;
 	struct coro_sched *sched; /* constant; a reference */
 	u64 id; /* constant */
-	struct coro_context *ctx; /* until it is freed; while LIVE or FINISHED */
+	struct coro_context *ctx; /* until FREE or death: look for that first */
 	u64 result;
 	u32 nr_messages; /* a copy, which outlives the context */
 	u32 nr_recvs; /* handles with CORO_RIGHT_RECV */
 	struct list_head link; /* in sched->targets */
 	struct list_head parks; /* coro_wait.link; at most one */
+	const struct coro_wait *parker; /* that one, also while it is claimed */
 	struct list_head sends;
 	struct list_head joins;
 	/*

@@ -2,7 +2,10 @@
 /* The commands of io_uring, and the gate through which they come. */
 #include <linux/coro.h>
 #include <linux/kernel.h>
+#include <linux/nospec.h>
+#include <linux/nsproxy.h>
 #include <linux/stddef.h>
+#include <linux/time_namespace.h>
 #include <linux/uaccess.h>
 
 #include "compat.h"
@@ -30,13 +33,29 @@ struct coro_uring_call {
 
 /* What is not used must be 0. */
 struct coro_uring_op {
-	u32 cmd_op;
 	u32 uses; /* CORO_USES_* */
 	enum coro_sched_needs needs; /* on a scheduler */
 	int dead; /* once that is dead */
 	/* The result, or -EIOCBQUEUED if that comes later. */
 	int (*run)(const struct coro_uring_call *call);
 };
+
+/* A time of the caller's clock as one of the machine's. */
+static s64 coro_uring_deadline_ns(s64 deadline_ns)
+{
+#ifdef CONFIG_TIME_NS
+	struct time_namespace *ns = current->nsproxy->time_ns;
+	s64 offset_ns = timespec64_to_ns(&ns->offsets.monotonic);
+
+	if (deadline_ns == CORO_NO_DEADLINE)
+		return deadline_ns;
+	if (check_sub_overflow(deadline_ns, offset_ns, &deadline_ns))
+		return CORO_NO_DEADLINE;
+	return max_t(s64, deadline_ns, 0);
+#else
+	return deadline_ns;
+#endif
+}
 
 /* Do a job now, or as soon as it can be done. */
 static int coro_uring_job(const struct coro_uring_call *call,
@@ -46,7 +65,8 @@ static int coro_uring_job(const struct coro_uring_call *call,
 
 	if (ret != -EAGAIN || !call->args.deadline_ns)
 		return ret;
-	return coro_wait_park(job, call->cmd, call->args.deadline_ns,
+	return coro_wait_park(job, call->cmd,
+			      coro_uring_deadline_ns(call->args.deadline_ns),
 			      call->issue_flags);
 }
 
@@ -120,52 +140,52 @@ static int coro_uring_withdraw(const struct coro_uring_call *call)
 	return coro_wait_withdraw(call->on->sched, call->cmd, call->args.value);
 }
 
+#define CORO_URING_NR(_cmd_op) (_IOC_NR(_cmd_op) - _IOC_NR(CORO_URING_PARK))
+
 static const struct coro_uring_op coro_uring_ops[] = {
-	{
-		.cmd_op = CORO_URING_PARK,
+	[CORO_URING_NR(CORO_URING_PARK)] = {
 		.uses = CORO_USES_ID | CORO_USES_DEADLINE | CORO_USES_ADDR |
 			CORO_USES_NR,
 		.needs = CORO_NEEDS_TABLE,
 		.dead = -EOWNERDEAD,
 		.run = coro_uring_park,
 	},
-	{
-		.cmd_op = CORO_URING_SEND,
+	[CORO_URING_NR(CORO_URING_SEND)] = {
 		.uses = CORO_USES_ID | CORO_USES_DEADLINE | CORO_USES_VALUE,
 		.needs = CORO_NEEDS_TABLE,
 		.dead = -EPIPE,
 		.run = coro_uring_send,
 	},
-	{
-		.cmd_op = CORO_URING_JOIN,
+	[CORO_URING_NR(CORO_URING_JOIN)] = {
 		.uses = CORO_USES_ID | CORO_USES_DEADLINE | CORO_USES_ADDR,
 		.needs = CORO_NEEDS_TABLE,
 		.dead = -EOWNERDEAD,
 		.run = coro_uring_join,
 	},
-	{
-		.cmd_op = CORO_URING_CANCEL,
+	[CORO_URING_NR(CORO_URING_CANCEL)] = {
 		.uses = CORO_USES_ID | CORO_USES_VALUE,
 		.needs = CORO_NEEDS_TABLE,
 		.dead = -EOWNERDEAD,
 		.run = coro_uring_cancel,
 	},
-	{
-		.cmd_op = CORO_URING_WITHDRAW,
+	[CORO_URING_NR(CORO_URING_WITHDRAW)] = {
 		.uses = CORO_USES_VALUE,
-		.needs = CORO_NEEDS_READY,
+		.needs = CORO_NEEDS_TABLE,
 		.dead = -EOWNERDEAD,
 		.run = coro_uring_withdraw,
 	},
 };
 
+/* As for ioctl, the size in the number is not looked at. */
 static const struct coro_uring_op *coro_uring_find(u32 cmd_op)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(coro_uring_ops); i++) {
-		if (coro_uring_ops[i].cmd_op == cmd_op)
-			return &coro_uring_ops[i];
-	}
-	return NULL;
+	u32 nr = CORO_URING_NR(cmd_op);
+
+	if (_IOC_TYPE(cmd_op) != CORO_IOC_MAGIC ||
+	    nr >= ARRAY_SIZE(coro_uring_ops))
+		return NULL;
+	nr = array_index_nospec(nr, ARRAY_SIZE(coro_uring_ops));
+	return &coro_uring_ops[nr];
 }
 
 static int coro_uring_check(const struct coro_uring_op *op,
@@ -177,15 +197,13 @@ static int coro_uring_check(const struct coro_uring_op *op,
 		   (args->value ? CORO_USES_VALUE : 0) |
 		   (args->addr ? CORO_USES_ADDR : 0) |
 		   (args->nr ? CORO_USES_NR : 0);
-	int ret;
 
 	if (used & ~op->uses || args->flags || args->reserved ||
 	    args->deadline_ns < 0)
 		return -EINVAL;
 	if (call->on->hnd)
 		return 0;
-	ret = coro_sched_check(call->on->sched, op->needs);
-	return ret == -EOWNERDEAD ? op->dead : ret;
+	return coro_sched_check(call->on->sched, op->needs);
 }
 
 /* The submission is user memory: each word of it is read once. */
@@ -199,7 +217,7 @@ static int coro_uring_issue(struct coro_uring_call *call)
 	op = coro_uring_find(call->cmd->cmd_op);
 	if (!op)
 		return -ENOTTY;
-	if (READ_ONCE(payload[1]))
+	if (READ_ONCE(payload[1]) || coro_compat_cmd_is_overwritten(call->cmd))
 		return -EINVAL;
 	ret = coro_ioctl_copy_in(&call->args, sizeof(call->args),
 				 offsetofend(struct coro_uring_args, reserved),
@@ -207,7 +225,9 @@ static int coro_uring_issue(struct coro_uring_call *call)
 	if (ret)
 		return ret;
 	ret = coro_uring_check(op, call);
-	return ret ?: op->run(call);
+	if (!ret)
+		ret = op->run(call);
+	return ret == -EOWNERDEAD && !call->on->hnd ? op->dead : ret;
 }
 
 /*

@@ -8,6 +8,7 @@
 
 #include "compat.h"
 #include "job.h"
+#include "mailbox.h"
 #include "sched.h"
 #include "target.h"
 #include "wait.h"
@@ -26,6 +27,8 @@ struct coro_wait {
 	u64 tag; /* constant: the user_data */
 	s64 deadline_ns; /* constant */
 	int why; /* the claimer's: what to fail with, or 0 */
+	int result; /* of a SEND that its claimer did; -EAGAIN of others */
+	struct coro_message *msg; /* SEND: until it is delivered */
 
 	/* Covered by events_lock. */
 	bool queued;
@@ -127,8 +130,11 @@ static struct coro_wait **coro_wait_of(struct io_uring_cmd *cmd)
 static void coro_wait_work(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
 	struct coro_wait *w = *coro_wait_of(cmd);
+	int ret = w->result;
 
-	coro_wait_settle(w, coro_wait_try(w), issue_flags);
+	if (ret == -EAGAIN)
+		ret = coro_wait_try(w);
+	coro_wait_settle(w, ret, issue_flags);
 }
 
 CORO_COMPAT_TASK_WORK(coro_wait_work);
@@ -139,21 +145,28 @@ static void coro_wait_run(struct coro_wait *w)
 	coro_compat_cmd_run_in_task(w->cmd, coro_wait_work);
 }
 
-void coro_kick_init(struct coro_kick *kick, __poll_t events)
+void coro_kick_init(struct coro_kick *kick)
 {
 	INIT_LIST_HEAD(&kick->waits);
-	kick->nr_tgts = 0;
-	kick->events = events;
+	kick->nr_files = 0;
 }
 
 /* The files of a target have news. */
-void coro_kick_target(struct coro_kick *kick, struct coro_target *tgt)
+void coro_kick_files(struct coro_kick *kick, struct coro_target *tgt,
+		     __poll_t events)
 {
+	u32 i = kick->nr_files;
+
 	lockdep_assert_held(&tgt->sched->events_lock);
-	if (kick->nr_tgts && kick->tgts[kick->nr_tgts - 1] == tgt)
+	if (i && kick->files[i - 1].tgt == tgt) {
+		kick->files[i - 1].events |= events;
 		return;
-	if (!WARN_ON_ONCE(kick->nr_tgts == ARRAY_SIZE(kick->tgts)))
-		kick->tgts[kick->nr_tgts++] = coro_target_get(tgt);
+	}
+	if (WARN_ON_ONCE(i == ARRAY_SIZE(kick->files)))
+		return;
+	kick->files[i].tgt = coro_target_get(tgt);
+	kick->files[i].events = events;
+	kick->nr_files++;
 }
 
 /* The longest waiting command of a queue; false if none waits. */
@@ -169,12 +182,29 @@ bool coro_kick_wait(struct coro_kick *kick, struct list_head *queue)
 	return true;
 }
 
-static void coro_kick_files(struct coro_target *tgt, __poll_t events)
+/*
+ * The longest waiting SEND of a queue, whose message the caller delivers; NULL if
+ * none waits. Its task has no part in that, for whoever waits behind it must not
+ * depend on it:
+ *
+ *	reader			SEND of a ring		SEND behind it
+ *				that nobody enters
+ *	makes room, claims it
+ *				never tries		waits, while there is room
+ */
+struct coro_message *coro_kick_send(struct coro_kick *kick,
+				    struct list_head *queue)
 {
-	if (events & EPOLLIN)
-		wake_up_poll(&tgt->wait_message, events);
-	else
-		wake_up_poll(&tgt->wait_room, events);
+	struct coro_message *msg;
+	struct coro_wait *w;
+
+	if (!coro_kick_wait(kick, queue))
+		return NULL;
+	w = list_last_entry(&kick->waits, struct coro_wait, link);
+	msg = w->msg;
+	w->msg = NULL;
+	w->result = 0;
+	return msg;
 }
 
 void coro_kick_run(struct coro_kick *kick)
@@ -185,9 +215,14 @@ void coro_kick_run(struct coro_kick *kick)
 		list_del_init(&w->link);
 		coro_wait_run(w);
 	}
-	for (u32 i = 0; i < kick->nr_tgts; i++) {
-		coro_kick_files(kick->tgts[i], kick->events);
-		coro_target_put(kick->tgts[i]);
+	for (u32 i = 0; i < kick->nr_files; i++) {
+		struct coro_target *tgt = kick->files[i].tgt;
+
+		if (kick->files[i].events & EPOLLIN)
+			wake_up_poll(&tgt->wait_message, EPOLLIN | EPOLLRDNORM);
+		if (kick->files[i].events & EPOLLOUT)
+			wake_up_poll(&tgt->wait_room, EPOLLOUT | EPOLLWRNORM);
+		coro_target_put(tgt);
 	}
 }
 
@@ -198,7 +233,7 @@ void coro_waits_wake_all(struct coro_sched *sched, struct list_head *queue)
 	u32 nr;
 
 	do {
-		coro_kick_init(&kick, 0);
+		coro_kick_init(&kick);
 		spin_lock_bh(&sched->events_lock);
 		for (nr = 0; nr < CORO_BURST; nr++) {
 			if (!coro_kick_wait(&kick, queue))
@@ -242,6 +277,14 @@ static struct coro_wait *coro_wait_new(const struct coro_job *job,
 		w = kmem_cache_alloc(coro_wait_cache, GFP_KERNEL);
 	if (!w)
 		return NULL;
+	w->msg = NULL;
+	if (job->kind == CORO_JOB_SEND) {
+		w->msg = coro_mailbox_message_new(job->tgt, job->value);
+		if (!w->msg) {
+			kmem_cache_free(coro_wait_cache, w);
+			return NULL;
+		}
+	}
 	w->cmd = cmd;
 	w->job = *job;
 	/* The scheduler is held by the command's file. */
@@ -252,6 +295,7 @@ static struct coro_wait *coro_wait_new(const struct coro_job *job,
 	w->tag = coro_compat_cmd_tag(cmd);
 	w->deadline_ns = deadline_ns;
 	w->why = 0;
+	w->result = -EAGAIN;
 	w->queued = false;
 	w->named = false;
 	w->expired = false;
@@ -276,9 +320,13 @@ static void coro_wait_complete(struct coro_wait *w, int ret,
 	spin_lock_bh(&sched->events_lock);
 	WARN_ON_ONCE(w->queued);
 	coro_wait_unname_locked(w);
+	if (w->job.tgt && w->job.tgt->parker == w)
+		w->job.tgt->parker = NULL;
 	spin_unlock_bh(&sched->events_lock);
 	if (coro_wait_has_timer(w))
 		hrtimer_cancel(&w->timer);
+	if (w->msg)
+		coro_mailbox_message_free(w->msg);
 	/* What woke it, and it did not take, is for the next in line. */
 	if (ret < 0)
 		coro_job_pass_on(&w->job);
@@ -301,6 +349,26 @@ void coro_wait_free_spare(struct coro_sched *sched)
 }
 
 /*
+ * Take the place of the one command that may wait for a context's messages. One
+ * whose thread has ended will never be cancelled, and has to give way.
+ */
+static bool coro_wait_take_place(struct coro_wait *w, struct coro_kick *kick)
+{
+	struct coro_target *tgt = w->job.tgt;
+
+	lockdep_assert_held(&w->job.sched->events_lock);
+	if (w->job.kind != CORO_JOB_PARK || !tgt)
+		return true;
+	if (tgt->parker && tgt->parker != w) {
+		if (!coro_compat_cmd_is_orphan(tgt->parker->cmd))
+			return false;
+		coro_kick_wait(kick, &tgt->parks);
+	}
+	tgt->parker = w;
+	return true;
+}
+
+/*
  * Park it: 0, and then it is not the caller's any more. EAGAIN: it has not to
  * wait, or not any longer.
  *
@@ -310,7 +378,7 @@ void coro_wait_free_spare(struct coro_sched *sched)
  *	finds nobody parked
  *					events_lock: looks again, does not park
  */
-static int coro_wait_publish(struct coro_wait *w)
+static int coro_wait_publish(struct coro_wait *w, struct coro_kick *kick)
 {
 	struct list_head *queue = coro_wait_queue(&w->job);
 
@@ -321,7 +389,7 @@ static int coro_wait_publish(struct coro_wait *w)
 		w->why = -ETIMEDOUT;
 	if (w->why || coro_job_ready_locked(&w->job))
 		return -EAGAIN;
-	if (w->job.kind == CORO_JOB_PARK && w->job.tgt && !list_empty(queue))
+	if (!coro_wait_take_place(w, kick))
 		return -EBUSY;
 	list_add_tail(&w->link, queue);
 	w->queued = true;
@@ -332,8 +400,13 @@ static int coro_wait_publish(struct coro_wait *w)
 /* What the job gives now; -EAGAIN if it must wait. */
 static int coro_wait_try(const struct coro_wait *w)
 {
-	/* In a kworker, for a task that has ended, there is no memory. */
-	return current->mm == w->mm ? coro_job_try(&w->job) : -ECANCELED;
+	/*
+	 * In a kworker, for a task that has ended, there is no memory. Who has
+	 * closed the ring may use the memory for something else.
+	 */
+	if (current->mm != w->mm || coro_compat_cmd_ring_ends(w->cmd))
+		return -ECANCELED;
+	return coro_job_try(&w->job);
 }
 
 /*
@@ -345,15 +418,18 @@ static void coro_wait_settle(struct coro_wait *w, int ret,
 			     unsigned int issue_flags)
 {
 	struct coro_sched *sched = w->job.sched;
+	struct coro_kick kick;
 
 	while (ret == -EAGAIN) {
 		if (w->why) {
 			ret = w->why;
 			break;
 		}
+		coro_kick_init(&kick);
 		spin_lock_bh(&sched->events_lock);
-		ret = coro_wait_publish(w);
+		ret = coro_wait_publish(w, &kick);
 		spin_unlock_bh(&sched->events_lock);
+		coro_kick_run(&kick);
 		if (!ret)
 			return;
 		if (ret == -EAGAIN)

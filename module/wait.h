@@ -9,6 +9,7 @@
 #include "limits.h"
 
 struct coro_job;
+struct coro_message;
 struct coro_sched;
 struct coro_target;
 struct io_uring_cmd;
@@ -19,9 +20,11 @@ struct io_uring_cmd;
  */
 struct coro_kick {
 	struct list_head waits; /* claimed ones; coro_wait.link */
-	struct coro_target *tgts[CORO_BURST];
-	u32 nr_tgts;
-	__poll_t events; /* what is new at the targets' files */
+	struct {
+		struct coro_target *tgt;
+		__poll_t events; /* EPOLLIN: messages; EPOLLOUT: room */
+	} files[CORO_BURST];
+	u32 nr_files;
 };
 
 int coro_wait_setup(void);
@@ -29,9 +32,12 @@ void coro_wait_teardown(void);
 
 void coro_wait_free_spare(struct coro_sched *sched);
 
-void coro_kick_init(struct coro_kick *kick, __poll_t events);
-void coro_kick_target(struct coro_kick *kick, struct coro_target *tgt);
+void coro_kick_init(struct coro_kick *kick);
+void coro_kick_files(struct coro_kick *kick, struct coro_target *tgt,
+		     __poll_t events);
 bool coro_kick_wait(struct coro_kick *kick, struct list_head *queue);
+struct coro_message *coro_kick_send(struct coro_kick *kick,
+				    struct list_head *queue);
 void coro_kick_run(struct coro_kick *kick);
 
 void coro_waits_wake_all(struct coro_sched *sched, struct list_head *queue);

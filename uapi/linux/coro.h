@@ -47,8 +47,9 @@
  *	read	JOIN: struct coro_result once the coroutine has ended, to every
  *		reader; until then it waits, or returns EAGAIN. EOWNERDEAD: the
  *		owner died first. ESTALE: the context was freed without an end.
- *		RECV: whole struct coro_event records of this context; EPIPE
- *		when it has ended and none is left.
+ *		RECV: whole struct coro_event records, the messages of this
+ *		context but not requests to cancel it; EPIPE when it has ended
+ *		and none is left. ESTALE, EOWNERDEAD likewise.
  *	poll	EPOLLIN: read would not wait. EPOLLOUT: write would not wait.
  *		EPOLLHUP | EPOLLERR: gone without a result.
  *	ioctl	CORO_IOC_CANCEL, and CORO_IOC_EXPORT for a handle with less rights.
@@ -62,7 +63,9 @@
  * entry that fails. If any entry was done the call returns 0 and out_nr says
  * how many; if none was, it returns the first entry's error. So after a short
  * count, repeat the call with the rest to learn why. An array that cannot be
- * read or written as a whole is EFAULT, and nothing was done.
+ * read or written as a whole is EFAULT, and nothing was done. (Memory that
+ * another thread takes away during the call is found too late: then ALLOC and
+ * EXPORT take back what they did, all others have happened.)
  *
  * Errors that every command can return:
  *
@@ -446,13 +449,20 @@ struct coro_cancel_args {
  * payload, and 0 in the other eight. The structure, and what @addr leads to,
  * must stay until the completion.
  *
- * Every command does at once what it can. What has to wait, waits without a
- * thread, until its deadline (ETIMEDOUT), a WITHDRAW or the end of its ring or
- * process (ECANCELED), or the owner's death. What it waited for comes first: a
- * command is not cancelled when its result is there. LINK_TIMEOUT and
+ * Every command does at once what it can, and its result is 0 if nothing else
+ * is said. What has to wait, waits without a thread, until its deadline
+ * (ETIMEDOUT), a WITHDRAW or the end of its ring, its process or the thread that
+ * submitted it (ECANCELED), or the owner's death. What it waited for comes
+ * first: a command is not withdrawn and does not expire when its result is
+ * there. Once its ring is closed it takes nothing any more. LINK_TIMEOUT and
  * ASYNC_CANCEL do not reach commands that wait; deadline and WITHDRAW are their
  * place. A command that follows another by IOSQE_IO_LINK is run when that one
- * succeeded. Errors of all, in the completion: EAGAIN it would have to wait and
+ * succeeded; its SQE must stay as it is until then, because some kernels (6.12)
+ * look at it again: EINVAL if they find another. Completions are the work of the
+ * thread that submitted, so a PARK of the whole scheduler whose ring is not
+ * entered can hold an event up for others.
+ *
+ * Errors of all, in the completion: EAGAIN it would have to wait and
  * @deadline_ns is 0; EOPNOTSUPP it would have to wait and CORO_FEAT_URING_WAIT
  * is clear, or the ring is IORING_SETUP_IOPOLL; EBADF a right that the handle
  * lacks; EINVAL, E2BIG, EFAULT, EBADFD, EPERM, ENOMEM as for ioctl; ENOTTY no
@@ -473,9 +483,9 @@ struct coro_uring_args {
  * CORO_URING_PARK - wait for events, and take them.
  *
  * On a scheduler: of the context @id, or with 0 all that read would give. On a
- * handle with CORO_RIGHT_RECV: of its context. Result: how many events. EBUSY:
- * another PARK waits for the same context. ESTALE: it was freed. EPIPE: it was
- * finished, and no message is left. EOWNERDEAD.
+ * handle with CORO_RIGHT_RECV: its messages. Result: how many events. EBUSY: it
+ * would have to wait, and another PARK waits for the same context. ESTALE: it
+ * was freed. EPIPE: it was finished, and no message is left. EOWNERDEAD.
  */
 #define CORO_URING_PARK	_IOWR(CORO_IOC_MAGIC, 0x20, struct coro_uring_args)
 /**
@@ -495,8 +505,9 @@ struct coro_uring_args {
 /**
  * CORO_URING_WITHDRAW - end a command that waits.
  *
- * Of the same ring, and on a scheduler or handle of the same scheduler; @id is
- * 0. If several have that user_data, one of them. ENOENT: none waits.
+ * Of the same ring, and on a scheduler or handle of the same scheduler. 0: it
+ * was found, and ends with ECANCELED or with what it waited for. If several have
+ * that user_data, one of them is found. ENOENT: none waits.
  */
 #define CORO_URING_WITHDRAW _IOWR(CORO_IOC_MAGIC, 0x24, struct coro_uring_args)
 
