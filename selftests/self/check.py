@@ -43,7 +43,13 @@ COMPLAINTS = (
     "refcount_t: underflow; use-after-free.",
     "BUG coro_sched (Tainted: G           O      ): Objects remaining in coro_sched",
     "watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [coro:77]",
+    "WARNING: possible recursive locking detected",
+    "BUG: sleeping function called from invalid context at kernel/locking/mutex.c:580",
+    "UBSAN: shift-out-of-bounds in module/context.c:10:3",
+    "ODEBUG: free active (active state 0) object type: timer_list hint: coro_x+0x0/0x1",
+    "BUG: Bad page state in process coro  pfn:00077",
     "kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
+    "kmemleak: Kernel memory leak detector disabled",
     " Call Trace:",
 )
 
@@ -52,9 +58,20 @@ SOUND = (
     "coro: loading out-of-tree module taints kernel.",
     "RETBleed: WARNING: Spectre v2 mitigation leaves CPU vulnerable to RETBleed attacks, data",
     'PCI: Using host bridge windows from ACPI; if necessary, use "pci=nocrs" and report a bug',
+    "kasan: KernelAddressSanitizer initialized",
+    "kmemleak: Kernel memory leak detector initialized (mem pool available: 14733)",
     "arena_test[77]: segfault at 7f0000000000 ip 000000000040 sp 00007ffc error 6 in arena_test",
 )
 
+
+# What the first process says of a search for leaks, and whether that is a sound end.
+SCANS = (
+    ("no leak is sound", "@n scan\n\n@n leaks 0\n", True),
+    ("a leak fails", "@n scan\nunreferenced object 0xffff (size 96):\n\n@n leaks 1\n", False),
+    ("a search without an end fails", "@n scan\n", False),
+    ("no search fails", "@n done\n", False),
+    ("the word of a program is not that of the first process", "@m scan\n@m leaks 0\n", False),
+)
 
 OOM = "x invoked oom-killer: gfp_mask=0xcc0\nCPU: 1\nHardware\nCall Trace:\n <TASK>\n{}\nlast\n"
 OOM_OF_TEST = OOM.format("oom-kill:constraint=CONSTRAINT_MEMCG,oom_memcg=/test-7,task=x")
@@ -89,6 +106,15 @@ def kernel_log():
         yield expect("fails a run: memory ran out", ["Call Trace:"], verdict.complaints(log))
     warned = OOM_OF_TEST + "WARNING: x\n"
     yield expect("a warning after it fails", ["WARNING: x"], verdict.complaints(warned))
+
+
+def leaking():
+    for name, port, sound in SCANS:
+        yield expect(name, sound, verdict.leaks(port, "n").outcome == "pass")
+    log = "@n init\n@n done\n"
+    boot = machine.Boot("", log, "done")
+    cases = verdict.machine_cases(boot, "n", [], False, True)
+    yield expect("a kernel that can search must", True, "no memory is leaked" in failures(cases))
 
 
 def counting():
@@ -175,6 +201,7 @@ def all_checks(suite):
     """Groups of cases, each under its name."""
     yield "parsing", list(parsing())
     yield "kernel log", list(kernel_log())
+    yield "leaking", list(leaking())
     yield "counting", list(counting())
     yield "old output", list(old_output())
     suite.build_tests("self", "tests")

@@ -10,6 +10,7 @@
  *	run SECONDS NAME [VAR=VALUE]... PATH [ARGUMENT]...
  *	hold PATH			keep a file open until power-off
  *	rmmod NAME
+ *	scan				for memory that leaked, if the kernel can
  *
  * A report is a line "@NONCE WORD ..."; all other lines are output of programs.
  * The last report is "done". What the reports mean is decided on the host.
@@ -40,6 +41,9 @@
 /* How long processes and references of an ended test may take to go away. */
 #define SETTLE_SEC 5
 #define MAX_WORDS 32
+#define KMEMLEAK "/sys/kernel/debug/kmemleak"
+/* Younger objects are none of kmemleak's business; it wants 5. */
+#define LEAK_AGE_SEC 6
 
 static int port = -1;
 static const char *nonce = "-";
@@ -95,15 +99,19 @@ static long number_in(const char *path, const char *word)
 	return value;
 }
 
-static void write_file(const char *path, const char *text)
+/* Write to a knob, unless this kernel has none of that name: 0 or -1. */
+static int write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t len;
 
 	if (fd < 0)
-		return; /* this kernel has no such knob */
-	if (write(fd, text, strlen(text)) < 0)
+		return -1;
+	len = write(fd, text, strlen(text));
+	if (len < 0)
 		report("note cannot write %s: %s", path, strerror(errno));
 	close(fd);
+	return len < 0 ? -1 : 0;
 }
 
 static void mount_all(void)
@@ -143,6 +151,28 @@ static void loopback_up(void)
 		close(fd);
 }
 
+/*
+ * A test only has to write to /proc/self/fail-nth: allocations that may sleep
+ * fail like others, single pages too, and the log stays clean.
+ */
+static void prepare_faults(void)
+{
+	static const char *const kinds[] = { "failslab", "fail_page_alloc",
+					     "fail_usercopy", "fail_function" };
+	char path[64];
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/verbose",
+			 kinds[i]);
+		write_file(path, "0");
+		snprintf(path, sizeof(path),
+			 "/sys/kernel/debug/%s/ignore-gfp-wait", kinds[i]);
+		write_file(path, "N");
+	}
+	write_file("/sys/kernel/debug/fail_page_alloc/min-order", "0");
+}
+
 static void set_up(void)
 {
 	const struct rlimit files = { 1024, 524288 };
@@ -160,6 +190,7 @@ static void set_up(void)
 	write_file("/proc/sys/kernel/panic_on_oops", "1");
 	write_file("/proc/sys/kernel/hung_task_timeout_secs", "60");
 	loopback_up();
+	prepare_faults();
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);
@@ -301,6 +332,31 @@ static void rmmod(const char *name)
 		report("left %s device-node", name);
 }
 
+/*
+ * What nothing refers to any more: the second look tells, as what changed since
+ * the first is in use.
+ */
+static void scan(void)
+{
+	char line[256];
+	long leaks = 0;
+	FILE *f;
+
+	sleep(LEAK_AGE_SEC);
+	report("scan");
+	if (write_file(KMEMLEAK, "scan") || write_file(KMEMLEAK, "scan"))
+		return;
+	f = fopen(KMEMLEAK, "re");
+	if (!f)
+		return;
+	while (fgets(line, sizeof(line), f)) {
+		leaks += !strncmp(line, "unreferenced", strlen("unreferenced"));
+		dprintf(port, "%s", line);
+	}
+	fclose(f);
+	report("leaks %ld", leaks);
+}
+
 static void carry_out(char *line)
 {
 	char *words[MAX_WORDS + 1];
@@ -322,6 +378,8 @@ static void carry_out(char *line)
 		open(words[1], O_RDWR | O_CLOEXEC);
 	else if (nr == 2 && !strcmp(words[0], "rmmod"))
 		rmmod(words[1]);
+	else if (nr == 1 && !strcmp(words[0], "scan"))
+		scan();
 	else
 		report("note cannot read the plan at %s", nr ? words[0] : "");
 }

@@ -15,7 +15,7 @@ KERNEL_COMPLAINTS = re.compile(
     r"|sleeping function called|ODEBUG|Slab corruption|unreferenced object|cut here"
 )
 # Lines of a sound boot that read like complaints.
-SOUND = re.compile(r"RETBleed: WARNING: ")
+SOUND = re.compile(r"RETBleed: WARNING: |kmemleak: Kernel memory leak detector initialized")
 # A test that fills its own memory cgroup, test-<number>: up to the trace of calls.
 OOM_OF_TEST = re.compile(
     r"^.* invoked oom-killer: .*\n(?:.*\n){0,4}.*Call Trace:\n"
@@ -64,7 +64,15 @@ def programs(port, nonce):
     return found
 
 
-def machine_cases(boot, nonce, names, with_module):
+def leaks(port, nonce):
+    """The case that nothing leaked; what did is told between two reports of ours."""
+    _, began, rest = port.partition(f"@{nonce} scan\n")
+    found, ended, count = rest.partition(f"@{nonce} leaks ")
+    holds = bool(began and ended) and count.split("\n")[0] == "0"
+    return fact("no memory is leaked", holds, found.strip() or "the search did not end")
+
+
+def machine_cases(boot, nonce, names, with_module, with_scan=False):
     """What must hold for the boot as a whole, one case each."""
     reports = [
         line.split(" ", 2)[1:] for line in boot.port.splitlines() if line.startswith(f"@{nonce} ")
@@ -83,6 +91,8 @@ def machine_cases(boot, nonce, names, with_module):
     before, after = (int(word) for word in said.get("shmem", "0 999999999").split())
     text = f"KiB before, after: {before} {after}"
     cases.append(fact("shared memory was given back", after - before < SHMEM_SLACK_KIB, text))
+    if with_scan:
+        cases.append(leaks(boot.port, nonce))
     if with_module:
         cases.append(fact("module loads", said.get("insmod") == "ok", said.get("insmod", "")))
         left = [r[1] for r in reports if r[0] == "left" and r[1].startswith("coro ")]
