@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # Verbs; the work is done in the folders. All that is built is in build/.
 
+# Without KERNEL: all of .ci/kernels where more than one makes sense, else the first.
+asked := $(KERNEL)
 KERNEL ?= 6.1
+ifneq ($(DEBUG),)
+override KERNEL := $(KERNEL)-debug
+asked := $(KERNEL)
+endif
 PREFIX ?= /usr/local
 B := $(CURDIR)/build
-RUN := selftests/run --kernel $(KERNEL) $(if $(TESTS),--only '$(TESTS)')
+RUN = selftests/run $(if $(asked),--kernel $(asked)) $(if $(TESTS),--only '$(TESTS)')
 
 ifneq ($(words $(CURDIR)),1)
 $(error make cannot work in a path with spaces: $(CURDIR))
@@ -26,7 +32,8 @@ help:
 	@echo 'make            library, examples, and the module if the running kernel has headers'
 	@echo 'make demo       boot a virtual machine, load the module, run the examples on it'
 	@echo 'make check      all tests; ends with: N passed, N failed, N skipped'
-	@echo 'make vmtest     only the tests in the machine; TESTS=lib/x_test picks, KERNEL=6.1'
+	@echo 'make vmtest     only the tests in the machine; TESTS=lib/x_test picks, KERNEL=6.1,'
+	@echo '                6.12 or 7.2, DEBUG=1 for one that checks locks and memory'
 	@echo 'make unit       only the library here, without the device; TESTS= picks'
 	@echo 'make san        the same with the address and undefined behaviour sanitizers'
 	@echo 'make lint       only the checks of the sources'
@@ -44,6 +51,7 @@ demo: packages
 check: packages
 	@$(RUN)
 
+vmtest: asked = $(KERNEL)
 vmtest: packages
 	@$(RUN) vm
 

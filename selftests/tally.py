@@ -47,7 +47,7 @@ class Tally:
         self.passed += passed
         self.skipped += skipped
         self.failures += [f"{stage} {program} {case.name}" for case in bad]
-        words = [f"{'FAIL' if bad else 'ok':4} {stage:9} {program:28} {passed:4} passed"]
+        words = [f"{'FAIL' if bad else 'ok':4} {stage:12} {program:28} {passed:4} passed"]
         words += [f"{len(bad)} failed"] if bad else []
         words += [f"{skipped} skipped"] if skipped else []
         words += [f"{seconds:.1f} s"] if seconds is not None else []

@@ -51,7 +51,7 @@ def qemu_command(kernel, initrd, memory, console, port):
     ]  # fmt: skip
 
 
-def boot(kernel, initrd, workdir, nonce, silence, memory="1G", follow=None):
+def boot(kernel, initrd, workdir, nonce, silence, memory, follow=None):
     """Boots once. The machine is killed when nothing came from it for `silence`
     seconds; follow(text) is called with what comes from the second port."""
     console = os.path.join(workdir, "console.log")

@@ -30,23 +30,24 @@ class Job:
 class Session:
     """Programs, files and a module that are put into one machine and run there."""
 
-    def __init__(self, kernel, init, workdir, memory="1G"):
+    def __init__(self, kernel, init, workdir, memory=None):
         self.kernel = kernel
         self.workdir = workdir
-        self.memory = memory
+        self.memory = memory or kernel.memory
         self.image = Image()
         self.image.program("/init", init)
         self.image.busybox()
         self.jobs = []
-        self.module = None
+        self.module = False
         self.extra = []
         self.follow = None
         self.tries = TRIES
         self.silence = None
 
-    def add_module(self, path):
-        self.module = path
-        self.image.file("/coro.ko", path)
+    def add_module(self):
+        """Builds the module for the kernel; it is loaded first and unloaded last."""
+        self.module = True
+        self.image.file("/coro.ko", self.kernel.module())
 
     def add_job(self, job, program=None):
         """Adds a job; program is the file on this side that its argv[0] is."""
@@ -60,6 +61,7 @@ class Session:
         lines += self.extra
         lines += [job.line() for job in self.jobs]
         lines += ["rmmod coro"] if self.module else []
+        lines += ["scan"] if self.kernel.finds_leaks else []
         return "\n".join(lines) + "\n"
 
     def run(self):
@@ -73,19 +75,20 @@ class Session:
         names = [job.name for job in self.jobs]
         return (
             verdict.programs(boot.port, nonce),
-            verdict.machine_cases(boot, nonce, names, bool(self.module)),
+            verdict.machine_cases(boot, nonce, names, self.module, self.kernel.finds_leaks),
         )
 
     def boot(self, tmp):
         """Boots until init was reached; the last boot and its nonce."""
         initrd = os.path.join(tmp, "initrd.gz")
-        silence = self.silence or 60 + max([job.seconds for job in self.jobs], default=0)
+        longest = max([job.seconds for job in self.jobs], default=0)
+        silence = self.silence or 60 * self.kernel.slowdown + longest
         for attempt in range(1, self.tries + 1):
             nonce = secrets.token_hex(8)
             self.image.data("/plan", self.plan(nonce))
             self.image.write(initrd)
             boot = machine.boot(
-                self.kernel, initrd, tmp, nonce, silence, self.memory,
+                self.kernel.image, initrd, tmp, nonce, silence, self.memory,
                 self.follow and (lambda text: self.follow(text.replace(f"@{nonce} ", "@ "))),
             )  # fmt: skip
             if boot.end != "no-init" or attempt == self.tries:
