@@ -8,17 +8,8 @@
 
 #define STACK 65536U
 
-/* How many contexts. */
+/* How many contexts: fewer where the kernel is slow. */
 static __u32 many;
-
-/* A hundred thousand, fewer by the factor that the kernel's checks slow it down. */
-static __u32 how_many(void)
-{
-	const char *factor = getenv("CORO_TEST_SLOWDOWN");
-	int n = factor ? atoi(factor) : 1;
-
-	return 100000 / (n > 0 ? n : 1);
-}
 
 FIXTURE(scale)
 {
@@ -31,7 +22,7 @@ FIXTURE_SETUP(scale)
 	__u32 got = 0;
 	long n;
 
-	many = how_many();
+	many = 100000 / slowdown();
 	self->ids = malloc(many * sizeof(*self->ids));
 	ASSERT_NE(NULL, self->ids);
 	ASSERT_EQ(0, sched_new(&self->s, many, 4, STACK));
