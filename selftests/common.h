@@ -162,6 +162,25 @@ static inline long ctx_alloc(int fd, __u64 *ids, __u32 nr)
 	return ret ? ret : (long)args.out_nr;
 }
 
+/* One context with CORO_ALLOC_F_*: 0, or -errno. */
+static inline long ctx_alloc_one(int fd, __u64 *id, __u32 flags)
+{
+	struct coro_alloc_args args = {
+		.size = sizeof(args),
+		.flags = flags,
+		.nr = 1,
+		.out_nr = POISON32,
+		.ids = (uintptr_t)id,
+	};
+	int ret;
+
+	*id = POISON64;
+	ret = dev_ioctl(fd, CORO_IOC_ALLOC, &args);
+	if (ret)
+		return ret;
+	return args.out_nr == 1 ? 0 : -EPROTO;
+}
+
 /* How many were freed, or -errno. */
 static inline long ctx_free(int fd, const __u64 *ids, __u32 nr, __u32 flags)
 {
@@ -199,6 +218,59 @@ static inline long ctx_wake(int fd, __u64 id, __u64 value)
 	long ret = ctx_wake_many(fd, &wake, 1);
 
 	return ret == 1 ? 0 : ret;
+}
+
+/* How many were finished, or -errno. */
+static inline long ctx_finish_many(int fd, const struct coro_finish *finishes,
+				   __u32 nr)
+{
+	struct coro_finish_args args = {
+		.size = sizeof(args),
+		.nr = nr,
+		.out_nr = POISON32,
+		.finishes = (uintptr_t)finishes,
+	};
+	int ret = dev_ioctl(fd, CORO_IOC_FINISH, &args);
+
+	return ret ? ret : (long)args.out_nr;
+}
+
+/* 0, or -errno. */
+static inline long ctx_finish(int fd, __u64 id, __u64 value)
+{
+	struct coro_finish finish = { .id = id, .value = value };
+	long ret = ctx_finish_many(fd, &finish, 1);
+
+	return ret == 1 ? 0 : ret;
+}
+
+/* Of a scheduler, or with @id 0 of a handle: 0, or -errno. */
+static inline long ctx_cancel(int fd, __u64 id, __u64 value)
+{
+	struct coro_cancel_args args = {
+		.size = sizeof(args),
+		.id = id,
+		.value = value,
+	};
+
+	return dev_ioctl(fd, CORO_IOC_CANCEL, &args);
+}
+
+/* A handle of @id, or with @id 0 of the handle @fd: its descriptor, or -errno. */
+static inline int ctx_export(int fd, __u64 id, __u32 rights, __u32 flags)
+{
+	struct coro_export_args args = {
+		.size = sizeof(args),
+		.flags = flags,
+		.id = id,
+		.rights = rights,
+		.out_fd = POISON32,
+	};
+	int ret = dev_ioctl(fd, CORO_IOC_EXPORT, &args);
+
+	if (ret)
+		return ret;
+	return args.out_fd < 0 ? -EPROTO : args.out_fd;
 }
 
 /* How deep the stack of @id has been in bytes, or -errno. */
@@ -425,6 +497,81 @@ static inline bool time_left(time_t *start, int seconds)
 	if (!*start)
 		*start = now.tv_sec;
 	return now.tv_sec - *start < seconds;
+}
+
+/* The module's use count, or -errno. */
+static inline long module_uses(void)
+{
+	FILE *f = fopen("/sys/module/coro/refcnt", "r");
+	long nr = -ENOENT;
+
+	if (f) {
+		if (fscanf(f, "%ld", &nr) != 1)
+			nr = -EPROTO;
+		fclose(f);
+	}
+	return nr;
+}
+
+/* True once the use count is @want; false if it is not within ten seconds. */
+static inline bool uses_become(long want)
+{
+	time_t start = 0;
+
+	while (module_uses() != want) {
+		if (!time_left(&start, 10))
+			return false;
+		sched_yield();
+	}
+	return true;
+}
+
+/* The text of the file's fdinfo as process @pid has it; its length or -errno. */
+static inline long fdinfo_read(pid_t pid, int fd, char *text, size_t bytes)
+{
+	char path[64];
+	long len;
+	int info;
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, fd);
+	info = open(path, O_RDONLY | O_CLOEXEC);
+	if (info < 0)
+		return -errno;
+	len = sys(read(info, text, bytes - 1));
+	close(info);
+	if (len >= 0)
+		text[len] = '\0';
+	return len;
+}
+
+/* What stands behind "@key:\t" at the beginning of a line into @value: 0, or -errno. */
+static inline long fdinfo_word(pid_t pid, int fd, const char *key, char *value,
+			       size_t bytes)
+{
+	char text[4096], want[64], *line;
+	long len = fdinfo_read(pid, fd, text, sizeof(text));
+
+	if (len < 0)
+		return len;
+	len = snprintf(want, sizeof(want), "%s:\t", key);
+	for (line = text; line && *line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (!strncmp(line, want, len)) {
+			snprintf(value, bytes, "%.*s",
+				 (int)strcspn(line + len, "\n"), line + len);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+/* The same as a number, or -errno. */
+static inline long fdinfo_get(pid_t pid, int fd, const char *key)
+{
+	char value[64];
+	long ret = fdinfo_word(pid, fd, key, value, sizeof(value));
+
+	return ret ? ret : strtoll(value, NULL, 0);
 }
 
 /* A repeatable random number; @state is the seed first, and never 0. */

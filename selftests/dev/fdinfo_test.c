@@ -29,41 +29,6 @@ FIXTURE_TEARDOWN(fdinfo)
 	sched_free(&self->s);
 }
 
-/* The text of the file's fdinfo as process @pid has it; its length or -errno. */
-static long fdinfo_read(pid_t pid, int fd, char *text, size_t bytes)
-{
-	char path[64];
-	long len;
-	int info;
-
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, fd);
-	info = open(path, O_RDONLY | O_CLOEXEC);
-	if (info < 0)
-		return -errno;
-	len = sys(read(info, text, bytes - 1));
-	close(info);
-	if (len >= 0)
-		text[len] = '\0';
-	return len;
-}
-
-/* The number behind "@key:\t" at the beginning of a line, or -errno. */
-static long fdinfo_get(pid_t pid, int fd, const char *key)
-{
-	char text[4096], want[64], *line;
-	long len = fdinfo_read(pid, fd, text, sizeof(text));
-
-	if (len < 0)
-		return len;
-	len = snprintf(want, sizeof(want), "%s:\t", key);
-	for (line = text; line && *line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (!strncmp(line, want, len))
-			return strtoll(line + len, NULL, 0);
-	}
-	return -ENOENT;
-}
-
 /* 0 if the fdinfo of @fd of process @pid says what STAT says; -errno else. */
 static long agrees(pid_t pid, int fd)
 {

@@ -11,33 +11,6 @@
 /* How a program that was exec'd by a test knows its part: the part and its file. */
 #define ROLE_ENV "CORO_TEST_ROLE"
 
-/* The module's use count, or -errno. */
-static long module_uses(void)
-{
-	FILE *f = fopen("/sys/module/coro/refcnt", "r");
-	long nr = -ENOENT;
-
-	if (f) {
-		if (fscanf(f, "%ld", &nr) != 1)
-			nr = -EPROTO;
-		fclose(f);
-	}
-	return nr;
-}
-
-/* True once the use count is @want; false if it is not within ten seconds. */
-static bool uses_become(long want)
-{
-	time_t start = 0;
-
-	while (module_uses() != want) {
-		if (!time_left(&start, 10))
-			return false;
-		sched_yield();
-	}
-	return true;
-}
-
 /* What the file of a dead scheduler says to everything: 0 if it is as promised. */
 static long is_dead(int fd)
 {
