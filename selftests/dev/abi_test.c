@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The numbers of the interface: sizes, offsets and commands that must never change. */
 #include <stddef.h>
+#include <stdint.h>
 
 #include <linux/coro.h>
 
@@ -89,6 +90,58 @@ TEST(stat_args_keep_their_layout)
 	EXPECT_FIELD(56U, coro_stat_args, out_overflow_id);
 }
 
+TEST(finish_args_keep_their_layout)
+{
+	EXPECT_EQ(24U, sizeof(struct coro_finish_args));
+	EXPECT_FIELD(0U, coro_finish_args, size);
+	EXPECT_FIELD(4U, coro_finish_args, flags);
+	EXPECT_FIELD(8U, coro_finish_args, nr);
+	EXPECT_FIELD(12U, coro_finish_args, out_nr);
+	EXPECT_FIELD(16U, coro_finish_args, finishes);
+	EXPECT_EQ(16U, sizeof(struct coro_finish));
+	EXPECT_FIELD(0U, coro_finish, id);
+	EXPECT_FIELD(8U, coro_finish, value);
+}
+
+TEST(export_args_keep_their_layout)
+{
+	EXPECT_EQ(24U, sizeof(struct coro_export_args));
+	EXPECT_FIELD(0U, coro_export_args, size);
+	EXPECT_FIELD(4U, coro_export_args, flags);
+	EXPECT_FIELD(8U, coro_export_args, id);
+	EXPECT_FIELD(16U, coro_export_args, rights);
+	EXPECT_FIELD(20U, coro_export_args, out_fd);
+}
+
+TEST(cancel_args_keep_their_layout)
+{
+	EXPECT_EQ(24U, sizeof(struct coro_cancel_args));
+	EXPECT_FIELD(0U, coro_cancel_args, size);
+	EXPECT_FIELD(4U, coro_cancel_args, flags);
+	EXPECT_FIELD(8U, coro_cancel_args, id);
+	EXPECT_FIELD(16U, coro_cancel_args, value);
+}
+
+TEST(uring_args_keep_their_layout)
+{
+	EXPECT_EQ(48U, sizeof(struct coro_uring_args));
+	EXPECT_FIELD(0U, coro_uring_args, size);
+	EXPECT_FIELD(4U, coro_uring_args, flags);
+	EXPECT_FIELD(8U, coro_uring_args, id);
+	EXPECT_FIELD(16U, coro_uring_args, deadline_ns);
+	EXPECT_FIELD(24U, coro_uring_args, value);
+	EXPECT_FIELD(32U, coro_uring_args, addr);
+	EXPECT_FIELD(40U, coro_uring_args, nr);
+	EXPECT_FIELD(44U, coro_uring_args, reserved);
+}
+
+TEST(result_keeps_its_layout)
+{
+	EXPECT_EQ(16U, sizeof(struct coro_result));
+	EXPECT_FIELD(0U, coro_result, value);
+	EXPECT_FIELD(8U, coro_result, reserved);
+}
+
 TEST(event_keeps_its_layout)
 {
 	EXPECT_EQ(24U, sizeof(struct coro_event));
@@ -97,6 +150,7 @@ TEST(event_keeps_its_layout)
 	EXPECT_FIELD(12U, coro_event, reserved);
 	EXPECT_FIELD(16U, coro_event, value);
 	EXPECT_EQ(1, CORO_EVENT_MESSAGE);
+	EXPECT_EQ(2, CORO_EVENT_CANCEL);
 }
 
 TEST(shared_header_keeps_its_layout)
@@ -138,12 +192,29 @@ TEST(commands_keep_their_numbers)
 	EXPECT_EQ(0xC018C203UL, CORO_IOC_WAKE);
 	EXPECT_EQ(0xC018C204UL, CORO_IOC_PEAK);
 	EXPECT_EQ(0xC040C205UL, CORO_IOC_STAT);
+	EXPECT_EQ(0xC018C206UL, CORO_IOC_FINISH);
+	EXPECT_EQ(0xC018C207UL, CORO_IOC_EXPORT);
+	EXPECT_EQ(0xC018C208UL, CORO_IOC_CANCEL);
+	EXPECT_EQ(0xC030C220UL, CORO_URING_PARK);
+	EXPECT_EQ(0xC030C221UL, CORO_URING_SEND);
+	EXPECT_EQ(0xC030C222UL, CORO_URING_JOIN);
+	EXPECT_EQ(0xC030C223UL, CORO_URING_CANCEL);
+	EXPECT_EQ(0xC030C224UL, CORO_URING_WITHDRAW);
 }
 
 TEST(flags_and_limits_keep_their_values)
 {
 	EXPECT_EQ(1U, CORO_SCHED_F_CLAMP);
+	EXPECT_EQ(1ULL, CORO_FEAT_URING_WAIT);
+	EXPECT_EQ(1U, CORO_ALLOC_F_DIRECT);
 	EXPECT_EQ(1U, CORO_FREE_F_TRIM);
+	EXPECT_EQ(1U, CORO_RIGHT_SEND);
+	EXPECT_EQ(2U, CORO_RIGHT_JOIN);
+	EXPECT_EQ(4U, CORO_RIGHT_CANCEL);
+	EXPECT_EQ(8U, CORO_RIGHT_RECV);
+	EXPECT_EQ(1U, CORO_EXPORT_F_NONBLOCK);
+	EXPECT_EQ(2U, CORO_EXPORT_F_CLOEXEC);
+	EXPECT_EQ(INT64_MAX, CORO_NO_DEADLINE);
 	EXPECT_EQ(4096, CORO_MAX_BATCH);
 	EXPECT_EQ(0x0ULL, CORO_OFF_STACKS);
 	EXPECT_EQ(0x100000000000ULL, CORO_OFF_HEADER);
