@@ -2,7 +2,7 @@
 /* The gate of the ioctls: what every command accepts and refuses before it does anything. */
 #include <stddef.h>
 
-#include "common.h"
+#include "handle.h"
 #include "kselftest_harness.h"
 
 #define NR_IDS 4U
@@ -22,6 +22,9 @@ FIXTURE(command)
 {
 	struct sched s;
 	__u64 ids[NR_IDS];
+	int joins[NR_IDS]; /* a handle of each */
+	int hnd; /* of the first, to call */
+	int next_fd;
 	char *args; /* two pages, then a hole */
 	char *array; /* a page, then a hole */
 };
@@ -34,6 +37,8 @@ FIXTURE_VARIANT(command)
 	__u32 entry; /* bytes of one entry of its array, 0: no array */
 	bool writes_array;
 	bool reads_array;
+	bool no_outputs;
+	bool on_handle;
 };
 
 FIXTURE_VARIANT_ADD(command, setup){
@@ -45,6 +50,7 @@ FIXTURE_VARIANT_ADD(command, setup){
 FIXTURE_VARIANT_ADD(command, alloc){
 	.cmd = CORO_IOC_ALLOC,
 	.size = sizeof(struct coro_alloc_args),
+	.known_flags = CORO_ALLOC_F_DIRECT,
 	.entry = sizeof(__u64),
 	.writes_array = true,
 };
@@ -77,6 +83,39 @@ FIXTURE_VARIANT_ADD(command, stat){
 	.size = sizeof(struct coro_stat_args),
 };
 
+FIXTURE_VARIANT_ADD(command, finish){
+	.cmd = CORO_IOC_FINISH,
+	.size = sizeof(struct coro_finish_args),
+	.entry = sizeof(struct coro_finish),
+	.reads_array = true,
+};
+
+FIXTURE_VARIANT_ADD(command, export){
+	.cmd = CORO_IOC_EXPORT,
+	.size = sizeof(struct coro_export_args),
+	.known_flags = CORO_EXPORT_F_NONBLOCK | CORO_EXPORT_F_CLOEXEC,
+};
+
+FIXTURE_VARIANT_ADD(command, export_of_handle){
+	.cmd = CORO_IOC_EXPORT,
+	.size = sizeof(struct coro_export_args),
+	.known_flags = CORO_EXPORT_F_NONBLOCK | CORO_EXPORT_F_CLOEXEC,
+	.on_handle = true,
+};
+
+FIXTURE_VARIANT_ADD(command, cancel){
+	.cmd = CORO_IOC_CANCEL,
+	.size = sizeof(struct coro_cancel_args),
+	.no_outputs = true,
+};
+
+FIXTURE_VARIANT_ADD(command, cancel_of_handle){
+	.cmd = CORO_IOC_CANCEL,
+	.size = sizeof(struct coro_cancel_args),
+	.no_outputs = true,
+	.on_handle = true,
+};
+
 /* @pages of memory, and behind them one that cannot be touched, nor be taken by another mapping. */
 static char *map_before_hole(size_t pages)
 {
@@ -99,6 +138,17 @@ static void fill(const FIXTURE_DATA(command) * self,
 
 	memset(args, 0, v->size);
 	batch->size = v->size;
+	if (v->cmd == CORO_IOC_EXPORT)
+		*(struct coro_export_args *)args = (struct coro_export_args){
+			.size = v->size,
+			.id = v->on_handle ? 0 : self->ids[0],
+			.rights = SEND,
+		};
+	if (v->cmd == CORO_IOC_CANCEL)
+		*(struct coro_cancel_args *)args = (struct coro_cancel_args){
+			.size = v->size,
+			.id = v->on_handle ? 0 : self->ids[0],
+		};
 	if (!v->entry)
 		return;
 	batch->nr = nr;
@@ -113,7 +163,18 @@ static void fill(const FIXTURE_DATA(command) * self,
 static int call(const FIXTURE_DATA(command) * self,
 		const FIXTURE_VARIANT(command) * v, void *args)
 {
-	return dev_ioctl(self->s.fd, v->cmd, args);
+	return dev_ioctl(v->on_handle ? self->hnd : self->s.fd, v->cmd, args);
+}
+
+/* How many of the contexts have ended. */
+static long finished(const FIXTURE_DATA(command) * self)
+{
+	unsigned int i;
+	long nr = 0;
+
+	for (i = 0; i < NR_IDS; i++)
+		nr += hnd_join(self->joins[i]) >= 0;
+	return nr;
 }
 
 /* True if no command has had an effect since the fixture was set up. */
@@ -126,7 +187,19 @@ static bool untouched(const FIXTURE_DATA(command) * self,
 	if (v->cmd == CORO_IOC_SETUP)
 		return !dev_setup(self->s.fd, &setup, 8, 8, 4 * PAGE);
 	return !sched_stat(self->s.fd, &stat) && stat.out_contexts == NR_IDS &&
-	       stat.out_events_total == 0 && stat.out_events_pending == 0;
+	       stat.out_events_total == 0 && stat.out_events_pending == 0 &&
+	       finished(self) == 0 && next_fd() == self->next_fd;
+}
+
+static void export_all(FIXTURE_DATA(command) * self)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_IDS; i++)
+		self->joins[i] = ctx_export(self->s.fd, self->ids[i], JOIN,
+					    CORO_EXPORT_F_NONBLOCK);
+	self->hnd = ctx_export(self->s.fd, self->ids[0], SEND | CANCEL, 0);
+	self->next_fd = next_fd();
 }
 
 FIXTURE_SETUP(command)
@@ -141,6 +214,8 @@ FIXTURE_SETUP(command)
 	} else {
 		ASSERT_EQ(0, sched_new(&self->s, 64, 8, 4 * PAGE));
 		ASSERT_EQ(NR_IDS, ctx_alloc(self->s.fd, self->ids, NR_IDS));
+		export_all(self);
+		ASSERT_LE(0, self->hnd);
 	}
 	fill(self, variant, self->args, self->array, 1);
 }
@@ -273,6 +348,10 @@ TEST_F(command, args_that_run_into_a_hole_are_refused)
 TEST_F(command, args_that_cannot_be_written_are_refused_and_nothing_is_done)
 {
 	ASSERT_EQ(0, mprotect(self->args, PAGE, PROT_READ));
+	if (variant->no_outputs) {
+		EXPECT_EQ(0, call(self, variant, self->args));
+		return;
+	}
 	EXPECT_EQ(-EFAULT, call(self, variant, self->args));
 	EXPECT_TRUE(untouched(self, variant));
 }
@@ -321,6 +400,8 @@ static long effects(const FIXTURE_DATA(command) * self,
 		return STAT(self->s.fd, contexts) - NR_IDS;
 	case CORO_IOC_FREE:
 		return NR_IDS - STAT(self->s.fd, contexts);
+	case CORO_IOC_FINISH:
+		return finished(self);
 	default:
 		return STAT(self->s.fd, events_pending);
 	}
@@ -365,10 +446,13 @@ TEST_F(command, the_size_in_the_number_is_not_looked_at)
 		if (variant->cmd == CORO_IOC_SETUP && i)
 			break;
 		self->ids[0] = self->ids[i % NR_IDS];
-		if (variant->cmd == CORO_IOC_FREE && i == NR_IDS)
+		if (i == NR_IDS && (variant->cmd == CORO_IOC_FREE ||
+				    variant->cmd == CORO_IOC_FINISH))
 			break;
 		fill(self, variant, self->args, self->array, 1);
-		EXPECT_EQ(0, dev_ioctl(self->s.fd, cmd, self->args))
+		EXPECT_EQ(0,
+			  dev_ioctl(variant->on_handle ? self->hnd : self->s.fd,
+				    cmd, self->args))
 		{
 			TH_LOG("size %u", sizes[i]);
 		}
@@ -379,13 +463,12 @@ TEST_F(command, another_magic_is_no_command)
 {
 	unsigned long cmd = variant->cmd &
 			    ~((unsigned long)_IOC_TYPEMASK << _IOC_TYPESHIFT);
+	int fd = variant->on_handle ? self->hnd : self->s.fd;
 
 	EXPECT_EQ(-ENOTTY,
-		  dev_ioctl(self->s.fd, cmd | (0xC1UL << _IOC_TYPESHIFT),
-			    self->args));
+		  dev_ioctl(fd, cmd | (0xC1UL << _IOC_TYPESHIFT), self->args));
 	EXPECT_EQ(-ENOTTY,
-		  dev_ioctl(self->s.fd, cmd | (0xC3UL << _IOC_TYPESHIFT),
-			    self->args));
+		  dev_ioctl(fd, cmd | (0xC3UL << _IOC_TYPESHIFT), self->args));
 	EXPECT_TRUE(untouched(self, variant));
 }
 
@@ -421,7 +504,7 @@ TEST(every_other_number_is_no_command)
 	unsigned int nr;
 
 	ASSERT_EQ(0, sched_new(&s, 8, 8, 4 * PAGE));
-	for (nr = _IOC_NR(CORO_IOC_STAT) + 1; nr < 256; nr++) {
+	for (nr = _IOC_NR(CORO_IOC_CANCEL) + 1; nr < 256; nr++) {
 		EXPECT_EQ(-ENOTTY,
 			  dev_ioctl(s.fd, _IOWR(CORO_IOC_MAGIC, nr, char[64]),
 				    args))
