@@ -5,6 +5,20 @@ import gzip
 import os
 import stat
 import subprocess
+import sys
+
+
+# Run by an interpreter: prints itself, and the file of each module that it has
+# when a script was imported; what it is given is not run.
+MODULES_OF = """
+import runpy, sys
+runpy.run_path(sys.argv[1], run_name="imported")
+print(sys._base_executable)
+for module in list(sys.modules.values()):
+    path = getattr(module, "__file__", None)
+    if path and path != sys.argv[1]:
+        print(path)
+"""
 
 
 class Image:
@@ -51,6 +65,22 @@ class Image:
         for word in libraries.stdout.split():
             if word.startswith("/") and word.strip("/") not in self.entries:
                 self.file(word, os.path.realpath(word))
+
+    def python(self, script):
+        """The interpreter of this program, with the modules that a script imports
+        and nothing else, all where they are on this side; its path there."""
+        seen = subprocess.run(
+            [sys.executable, "-B", "-I", "-X", "utf8", "-c", MODULES_OF, script],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        interpreter, *files = seen.stdout.splitlines()
+        self.program(interpreter, interpreter)
+        for path in files:
+            if path.endswith(".so"):
+                self.program(path, path)
+            else:
+                self.file(path, path)
+        return interpreter
 
     def busybox(self, source="/bin/busybox"):
         self.file("/bin/busybox", source)

@@ -1,0 +1,514 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every call, failing at each point where the kernel can fail it: an allocation
+ * or a copy. It says so by a documented errno, and it is as if it had not been.
+ *
+ * The kernel fails the nth of them if told through fail-nth. One without fault
+ * injection has no such file: there the sweep is one run, which must succeed.
+ */
+#include "uring.h"
+
+#define MAX_POINTS 200
+#define FAULTS "/sys/kernel/debug/"
+
+static bool text_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool good = fd >= 0 && write(fd, text, strlen(text)) > 0;
+
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+/* All allocations may fail, the ones that may wait too; and without a word in the log. */
+static void faults_set_up(void)
+{
+	static const char *const kinds[] = { "failslab", "fail_page_alloc",
+					     "fail_usercopy" };
+	char path[128];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		snprintf(path, sizeof(path), FAULTS "%s/verbose", kinds[i]);
+		text_write(path, "0");
+		snprintf(path, sizeof(path), FAULTS "%s/ignore-gfp-wait",
+			 kinds[i]);
+		text_write(path, "N");
+		snprintf(path, sizeof(path), FAULTS "%s/ignore-gfp-highmem",
+			 kinds[i]);
+		text_write(path, "N");
+		snprintf(path, sizeof(path), FAULTS "%s/min-order", kinds[i]);
+		text_write(path, "0");
+	}
+}
+
+/* Let the @nth point of this thread fail, or none with 0: false if that cannot be. */
+static bool fail_set(unsigned int nth)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", nth);
+	return text_write("/proc/thread-self/fail-nth", text);
+}
+
+/* True if the point that was to fail was reached. */
+static bool fail_was_hit(void)
+{
+	char text[16] = "1";
+	int fd = open("/proc/thread-self/fail-nth", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		if (read(fd, text, sizeof(text) - 1) < 0)
+			text[0] = '1';
+		close(fd);
+	}
+	return atoi(text) == 0;
+}
+
+FIXTURE(fault)
+{
+	struct sched s;
+	struct ring r;
+	__u64 ids[4];
+	__u64 taken; /* what a call made */
+	int all, recv; /* handles of the first */
+	int made; /* a descriptor that a call made */
+	int next_fd;
+	struct coro_event events[4];
+	struct coro_result result;
+	struct coro_uring_args args;
+	long uses;
+	bool stopped, hit; /* of the point that was to fail */
+};
+
+FIXTURE_SETUP(fault)
+{
+	int fd;
+
+	faults_set_up();
+	self->uses = module_uses();
+	ASSERT_EQ(0, ring_init(&self->r, 0, false, false));
+	ASSERT_EQ(0, sched_new(&self->s, 256, 4, 2 * PAGE));
+	fd = self->s.fd;
+	ASSERT_EQ(0, set_nonblock(fd));
+	ASSERT_EQ(4, ctx_alloc(fd, self->ids, 4));
+	self->all = ctx_export(fd, self->ids[0], SEND | JOIN | CANCEL,
+			       CORO_EXPORT_F_NONBLOCK);
+	self->recv = ctx_export(fd, self->ids[0], RECV, CORO_EXPORT_F_NONBLOCK);
+	ASSERT_LE(0, self->all);
+	ASSERT_LE(0, self->recv);
+	self->next_fd = next_fd();
+}
+
+FIXTURE_TEARDOWN(fault)
+{
+	fail_set(0);
+	ring_exit(&self->r);
+	close(self->all);
+	close(self->recv);
+	sched_free(&self->s);
+	EXPECT_TRUE(uses_become(self->uses));
+}
+
+/*
+ * A call, what must hold after it failed, and how to undo one that succeeded.
+ * Each is 0 if all is well.
+ */
+struct step {
+	long (*call)(FIXTURE_DATA(fault) * self);
+	long (*unchanged)(FIXTURE_DATA(fault) * self);
+	long (*undo)(FIXTURE_DATA(fault) * self);
+};
+
+/* What follows in a call is not to fail: it only looks, or ends what was begun. */
+static void fail_stop(FIXTURE_DATA(fault) * self)
+{
+	if (self->stopped)
+		return;
+	self->stopped = true;
+	self->hit = fail_was_hit();
+	fail_set(0);
+}
+
+static bool is_documented(long ret)
+{
+	return ret == -ENOMEM || ret == -EFAULT || ret == -ENFILE ||
+	       ret == -EMFILE;
+}
+
+/* How many points were swept, or the -errno of what was wrong. */
+static long sweep(FIXTURE_DATA(fault) * self, const struct step *step)
+{
+	unsigned int nth;
+	bool hit;
+	long ret;
+
+	for (nth = 1; nth < MAX_POINTS; nth++) {
+		self->stopped = false;
+		hit = fail_set(nth);
+		ret = step->call(self);
+		fail_stop(self);
+		hit = hit && self->hit;
+		if (!hit && ret)
+			return ret;
+		if (ret && !is_documented(ret)) {
+			fprintf(stderr, "# point %u: %ld\n", nth, ret);
+			return ret;
+		}
+		if (ret)
+			MUST(0, step->unchanged(self));
+		else if (step->undo)
+			MUST(0, step->undo(self));
+		if (!hit)
+			return nth;
+	}
+	return -E2BIG;
+}
+
+/* The figures of the fixture, before any call. */
+static long as_it_was(FIXTURE_DATA(fault) * self)
+{
+	MUST(self->next_fd, next_fd());
+	MUST(4, STAT(self->s.fd, contexts));
+	MUST(0, STAT(self->s.fd, events_pending));
+	MUST(0, (long)self->s.header->events_pending);
+	MUST(-EAGAIN, event_read(self->s.fd, self->events, 4));
+	MUST(-EAGAIN, hnd_join(self->all));
+	return 0;
+}
+
+static long do_export(FIXTURE_DATA(fault) * self)
+{
+	self->made = ctx_export(self->s.fd, self->ids[0], SEND | JOIN, 0);
+	return self->made < 0 ? self->made : 0;
+}
+
+static long do_export_again(FIXTURE_DATA(fault) * self)
+{
+	self->made = ctx_export(self->all, 0, JOIN, 0);
+	return self->made < 0 ? self->made : 0;
+}
+
+/* The first handle of a context makes what later ones share. */
+static long do_export_first(FIXTURE_DATA(fault) * self)
+{
+	self->made = ctx_export(self->s.fd, self->ids[1], SEND | JOIN, 0);
+	return self->made < 0 ? self->made : 0;
+}
+
+static long undo_export(FIXTURE_DATA(fault) * self)
+{
+	close(self->made);
+	return as_it_was(self);
+}
+
+TEST_F(fault, export)
+{
+	const struct step steps[] = {
+		{ do_export, as_it_was, undo_export },
+		{ do_export_again, as_it_was, undo_export },
+		{ do_export_first, as_it_was, undo_export },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(steps); i++)
+		EXPECT_LT(0, sweep(self, &steps[i]));
+}
+
+static long do_alloc(FIXTURE_DATA(fault) * self)
+{
+	/* Far enough that a page of the table has to come. */
+	return ctx_alloc_one(self->s.fd, &self->taken, CORO_ALLOC_F_DIRECT);
+}
+
+static long undo_alloc(FIXTURE_DATA(fault) * self)
+{
+	MUST(1, ctx_free(self->s.fd, &self->taken, 1, CORO_FREE_F_TRIM));
+	return as_it_was(self);
+}
+
+static long do_alloc_many(FIXTURE_DATA(fault) * self)
+{
+	static __u64 ids[252];
+	long n = ctx_alloc(self->s.fd, ids, 252);
+
+	fail_stop(self);
+	if (n < 0)
+		return n;
+	/* A short count is what there is. */
+	MUST(4 + n, STAT(self->s.fd, contexts));
+	MUST(n, ctx_free(self->s.fd, ids, n, 0));
+	return n == 252 ? 0 : -ENOMEM;
+}
+
+TEST_F(fault, alloc)
+{
+	const struct step one = { do_alloc, as_it_was, undo_alloc };
+	const struct step many = { do_alloc_many, as_it_was, as_it_was };
+
+	EXPECT_LT(0, sweep(self, &one));
+	EXPECT_LT(0, sweep(self, &many));
+}
+
+static long do_finish(FIXTURE_DATA(fault) * self)
+{
+	return ctx_finish(self->s.fd, self->taken, 9);
+}
+
+static long not_finished(FIXTURE_DATA(fault) * self)
+{
+	MUST(-EAGAIN, hnd_join(self->made));
+	MUST(0, ctx_wake(self->s.fd, self->taken, 1));
+	MUST(1, event_take(self->s.fd, self->taken, CORO_EVENT_MESSAGE));
+	return 0;
+}
+
+static long finished(FIXTURE_DATA(fault) * self)
+{
+	return hnd_join(self->made) == 9 ? 0 : -EPROTO;
+}
+
+TEST_F(fault, finish)
+{
+	const struct step step = { do_finish, not_finished, finished };
+
+	ASSERT_EQ(0, ctx_alloc_one(self->s.fd, &self->taken, 0));
+	self->made = ctx_export(self->s.fd, self->taken, JOIN,
+				CORO_EXPORT_F_NONBLOCK);
+	EXPECT_LT(0, sweep(self, &step));
+	close(self->made);
+}
+
+static long do_wake(FIXTURE_DATA(fault) * self)
+{
+	return ctx_wake(self->s.fd, self->ids[0], 5);
+}
+
+static long do_write(FIXTURE_DATA(fault) * self)
+{
+	return hnd_send(self->all, 5);
+}
+
+static long undo_message(FIXTURE_DATA(fault) * self)
+{
+	MUST(5, event_take(self->s.fd, self->ids[0], CORO_EVENT_MESSAGE));
+	return as_it_was(self);
+}
+
+static long do_cancel(FIXTURE_DATA(fault) * self)
+{
+	return ctx_cancel(self->s.fd, self->ids[0], 5);
+}
+
+static long do_cancel_by_handle(FIXTURE_DATA(fault) * self)
+{
+	return ctx_cancel(self->all, 0, 5);
+}
+
+static long undo_cancel(FIXTURE_DATA(fault) * self)
+{
+	MUST(5, event_take(self->s.fd, self->ids[0], CORO_EVENT_CANCEL));
+	return as_it_was(self);
+}
+
+TEST_F(fault, messages_and_requests_to_cancel)
+{
+	const struct step steps[] = {
+		{ do_wake, as_it_was, undo_message },
+		{ do_write, as_it_was, undo_message },
+		{ do_cancel, as_it_was, undo_cancel },
+		{ do_cancel_by_handle, as_it_was, undo_cancel },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(steps); i++)
+		EXPECT_LT(0, sweep(self, &steps[i]))
+		{
+			TH_LOG("step %u", i);
+		}
+}
+
+/* A read of a message, which is there again if it failed. */
+static long do_read(FIXTURE_DATA(fault) * self)
+{
+	long n = event_read(self->made, self->events, 1);
+
+	return n == 1 ? 0 : n;
+}
+
+static long put_message(FIXTURE_DATA(fault) * self)
+{
+	return ctx_wake(self->s.fd, self->ids[0], 5);
+}
+
+static long message_is_there(FIXTURE_DATA(fault) * self)
+{
+	return STAT(self->s.fd, events_pending) == 1 ? 0 : -EPROTO;
+}
+
+TEST_F(fault, reads)
+{
+	const struct step step = { do_read, message_is_there, put_message };
+	const int fds[] = { self->s.fd, self->recv };
+	unsigned int i;
+
+	ASSERT_EQ(0, put_message(self));
+	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		self->made = fds[i];
+		EXPECT_LT(0, sweep(self, &step));
+		EXPECT_EQ(0, message_is_there(self));
+	}
+}
+
+/* A command without waiting, once for each point: the ring itself may fail too. */
+static long do_command(FIXTURE_DATA(fault) * self, int fd, __u32 op)
+{
+	int ret;
+
+	if (io_uring_sq_ready(&self->r.ring) == 0)
+		ring_cmd(&self->r, fd, op, &self->args, TAG_RUN);
+	ret = io_uring_submit(&self->r.ring);
+	fail_stop(self);
+	if (ret < 0)
+		return ret == -EAGAIN ? -ENOMEM : ret;
+	return ring_wait(&self->r, TAG_RUN);
+}
+
+static long do_uring_send(FIXTURE_DATA(fault) * self)
+{
+	self->args = args_send(0, 5, 0);
+	return do_command(self, self->all, CORO_URING_SEND);
+}
+
+static long do_uring_cancel(FIXTURE_DATA(fault) * self)
+{
+	self->args = args_cancel(0, 5);
+	return do_command(self, self->all, CORO_URING_CANCEL);
+}
+
+static long do_uring_park(FIXTURE_DATA(fault) * self)
+{
+	long ret;
+
+	self->args = args_park(0, self->events, 1, 0);
+	ret = do_command(self, self->recv, CORO_URING_PARK);
+	return ret == 1 ? 0 : ret;
+}
+
+/* What waits is withdrawn again. */
+static long do_uring_wait(FIXTURE_DATA(fault) * self)
+{
+	long ret;
+
+	self->args = args_join(0, &self->result, CORO_NO_DEADLINE);
+	if (io_uring_sq_ready(&self->r.ring) == 0)
+		ring_cmd(&self->r, self->all, CORO_URING_JOIN, &self->args,
+			 TAG_A);
+	ret = io_uring_submit(&self->r.ring);
+	fail_stop(self);
+	if (ret < 0)
+		return ret == -EAGAIN ? -ENOMEM : ret;
+	if (ring_take(&self->r, TAG_A, &ret))
+		return ret == -EOPNOTSUPP && !sched_waits(&self->s) ? 0 : ret;
+	return 0;
+}
+
+static long undo_wait(FIXTURE_DATA(fault) * self)
+{
+	if (sched_waits(&self->s)) {
+		MUST(0, ring_withdraw(&self->r, self->all, TAG_A));
+		MUST(-ECANCELED, ring_wait(&self->r, TAG_A));
+	}
+	return as_it_was(self);
+}
+
+TEST_F(fault, commands)
+{
+	const struct step steps[] = {
+		{ do_uring_send, as_it_was, undo_message },
+		{ do_uring_cancel, as_it_was, undo_cancel },
+		{ do_uring_wait, as_it_was, undo_wait },
+	};
+	const struct step park = { do_uring_park, message_is_there,
+				   put_message };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(steps); i++)
+		EXPECT_LT(0, sweep(self, &steps[i]))
+		{
+			TH_LOG("step %u", i);
+		}
+	ASSERT_EQ(0, put_message(self));
+	EXPECT_LT(0, sweep(self, &park));
+}
+
+/* poll has no error of its own for a file: it fails as a whole or not at all. */
+static long do_poll(FIXTURE_DATA(fault) * self)
+{
+	struct pollfd pfd[3] = { { self->s.fd, POLLIN, 0 },
+				 { self->all, POLLIN, 0 },
+				 { self->recv, POLLIN, 0 } };
+	int ret = sys(poll(pfd, 3, 0));
+
+	return ret > 0 ? -EPROTO : ret;
+}
+
+TEST_F(fault, poll)
+{
+	const struct step step = { do_poll, as_it_was, as_it_was };
+
+	EXPECT_LT(0, sweep(self, &step));
+}
+
+static long do_open_and_setup(FIXTURE_DATA(fault) * self)
+{
+	struct coro_setup_args args;
+	int ret;
+
+	self->made = dev_open(0);
+	if (self->made < 0)
+		return self->made;
+	ret = dev_setup(self->made, &args, 8, 8, 2 * PAGE);
+	fail_stop(self);
+	/* One that failed is as before, and may be tried again. */
+	if (ret) {
+		MUST(0, dev_setup(self->made, &args, 8, 8, 2 * PAGE));
+		close(self->made);
+	}
+	return ret;
+}
+
+TEST_F(fault, open_and_setup)
+{
+	const struct step step = { do_open_and_setup, as_it_was, undo_export };
+
+	EXPECT_LT(0, sweep(self, &step));
+}
+
+/* An mmap that failed leaves no scheduler that is neither alive nor dead: a new one is made. */
+static long do_map(FIXTURE_DATA(fault) * self)
+{
+	struct sched s;
+	__u64 id;
+	long ret;
+
+	ret = sched_new(&s, 8, 8, 2 * PAGE);
+	if (!ret)
+		ret = ctx_alloc_one(s.fd, &id, 0);
+	if (!ret)
+		*stack_page(&s, id, 0) = 1;
+	fail_stop(self);
+	if (s.fd >= 0)
+		sched_free(&s);
+	return ret;
+}
+
+TEST_F(fault, mappings)
+{
+	const struct step step = { do_map, as_it_was, as_it_was };
+
+	EXPECT_LT(0, sweep(self, &step));
+}
+
+TEST_HARNESS_MAIN
