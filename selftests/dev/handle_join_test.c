@@ -334,7 +334,6 @@ TEST_F(owner, death_ends_a_blocked_join)
 	EXPECT_EQ(-EOWNERDEAD, hnd_join(self->hnd));
 	EXPECT_EQ(-EPIPE, hnd_send(self->hnd, 1));
 	EXPECT_EQ(-EOWNERDEAD, ctx_cancel(self->hnd, 0, 1));
-	EXPECT_EQ(-EOWNERDEAD, ctx_export(self->hnd, 0, JOIN, 0));
 }
 
 TEST_F(owner, death_ends_a_blocked_write)

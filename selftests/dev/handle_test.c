@@ -326,15 +326,33 @@ TEST_F(handle, a_handle_needs_no_owner_to_give_others)
 	EXPECT_EQ(9, event_take(self->s.fd, self->ids[0], CORO_EVENT_MESSAGE));
 }
 
-TEST_F(handle, a_handle_of_the_dead_gives_no_others)
+TEST_F(handle, a_handle_gives_others_whether_its_context_lives_or_not)
 {
-	int fd = ctx_export(self->s.fd, self->ids[0], SEND | CANCEL, 0);
+	int fd = ctx_export(self->s.fd, self->ids[0], SEND | JOIN | CANCEL, 0);
+	int second;
 
 	ASSERT_LE(0, fd);
-	self->next_fd = next_fd();
-	sched_unmap(&self->s);
-	EXPECT_EQ(-EOWNERDEAD, ctx_export(fd, 0, SEND, 0));
-	EXPECT_EQ(self->next_fd, next_fd());
+	ASSERT_EQ(0, ctx_finish(self->s.fd, self->ids[0], 7));
+	second = ctx_export(fd, 0, SEND | JOIN, 0);
+	EXPECT_EQ(7, hnd_join(second));
+	ASSERT_EQ(1, ctx_free(self->s.fd, self->ids, 1, 0));
+	second = ctx_export(second, 0, JOIN, 0);
+	EXPECT_EQ(7, hnd_join(second));
+	sched_free(&self->s);
+	second = ctx_export(second, 0, JOIN, 0);
+	EXPECT_EQ(7, hnd_join(second));
+	EXPECT_EQ(-EBADF, ctx_export(second, 0, JOIN | CANCEL, 0));
+}
+
+TEST_F(handle, a_handle_of_the_dead_gives_handles_of_the_dead)
+{
+	int fd = ctx_export(self->s.fd, self->ids[0], JOIN, 0);
+
+	ASSERT_LE(0, fd);
+	sched_free(&self->s);
+	fd = ctx_export(fd, 0, JOIN, 0);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-EOWNERDEAD, hnd_join(fd));
 }
 
 TEST_F(handle, what_it_has_no_right_to_is_ebadf)
