@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The limits: parameters of the module, shares of a user, the memory cgroup. */
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "common.h"
-#include "kselftest_harness.h"
+#include "uring.h"
 
 #define PARAMS "/sys/module/coro/parameters/"
 #define USER_A 12345
@@ -269,6 +269,37 @@ TEST_F(limits, unread_messages_of_a_scheduler_are_limited)
 	sched_free(&s);
 }
 
+TEST_F(limits, a_handle_says_enobufs_at_the_limit_of_a_scheduler)
+{
+	struct coro_uring_args args = args_send(0, 10, CORO_NO_DEADLINE);
+	struct coro_event events[8];
+	static struct ring ring;
+	__u64 values[8] = { 0 };
+	__u64 ids[2];
+	struct sched s;
+	int hnd[2];
+
+	ASSERT_EQ(0, param_set("max_events", 10));
+	ASSERT_EQ(0, sched_new(&s, 16, 8, 4 * PAGE));
+	ASSERT_EQ(2, ctx_alloc(s.fd, ids, 2));
+	hnd[0] = ctx_export(s.fd, ids[0], SEND, 0);
+	hnd[1] = ctx_export(s.fd, ids[1], SEND | CANCEL, 0);
+	ASSERT_LE(0, hnd[1]);
+	/* It does not wait for that; what fitted is told first. */
+	ASSERT_EQ(8, hnd_send_many(hnd[0], values, 8));
+	EXPECT_EQ(2, hnd_send_many(hnd[1], values, 8));
+	EXPECT_EQ(-ENOBUFS, hnd_send(hnd[1], 10));
+	ASSERT_EQ(0, ring_init(&ring, 0, false, false));
+	EXPECT_EQ(-ENOBUFS, ring_run(&ring, hnd[1], CORO_URING_SEND, &args));
+	/* A request to cancel needs no room. */
+	EXPECT_EQ(0, ctx_cancel(hnd[1], 0, 1));
+	ASSERT_EQ(8, event_read(s.fd, events, 8));
+	EXPECT_EQ(0, hnd_send(hnd[1], 10));
+	EXPECT_EQ(0, ring_run(&ring, hnd[1], CORO_URING_SEND, &args));
+	ring_exit(&ring);
+	sched_free(&s);
+}
+
 static int become(uid_t uid)
 {
 	return setgid(uid) || setuid(uid) ? -errno : 0;
@@ -443,6 +474,37 @@ TEST_F(limits, a_user_has_so_many_unread_messages)
 	EXPECT_EQ(0, in_child(sends_ten, &b));
 }
 
+/* Messages are counted for the owner, whoever sends them. */
+static long handle_at_the_limit_of_a_user(void *arg)
+{
+	struct coro_event event;
+	struct sched s;
+	__u64 id;
+	int i, hnd;
+
+	MUST(0, become(*(uid_t *)arg));
+	MUST(0, sched_new(&s, 8, 16, 4 * PAGE));
+	MUST(1, ctx_alloc(s.fd, &id, 1));
+	hnd = ctx_export(s.fd, id, SEND, 0);
+	for (i = 0; i < 10; i++)
+		MUST(0, hnd_send(hnd, i));
+	MUST(-ENOBUFS, hnd_send(hnd, 10));
+	MUST(1, event_read(s.fd, &event, 1));
+	MUST(0, hnd_send(hnd, 10));
+	MUST(-ENOBUFS, hnd_send(hnd, 10));
+	return 0;
+}
+
+TEST_F(limits, a_handle_says_enobufs_at_the_limit_of_a_user)
+{
+	uid_t a = USER_A, b = USER_B;
+
+	ASSERT_EQ(0, param_set("user_events", 10));
+	EXPECT_EQ(0, in_child(handle_at_the_limit_of_a_user, &a));
+	EXPECT_EQ(0, in_child(handle_at_the_limit_of_a_user, &a));
+	EXPECT_EQ(0, in_child(handle_at_the_limit_of_a_user, &b));
+}
+
 #define CGROUP "/tmp/coro-cgroup"
 
 /* A memory cgroup of the test's own. */
@@ -570,6 +632,45 @@ TEST_F(memcg, contexts_above_the_limit_are_out_of_memory)
 	}
 	ASSERT_EQ(0, group_write(self->dir, "memory.max", "16M"));
 	EXPECT_EQ(0, in_child(touch_stacks, self->dir));
+}
+
+static long export_too_many(void *arg)
+{
+	static __u64 ids[CORO_MAX_BATCH];
+	struct sched s;
+	long i, k, made;
+	int fd;
+
+	MUST(0, group_write(arg, "cgroup.procs", "0"));
+	MUST(0, sched_new(&s, CORO_MAX_BATCH, 4, 2 * PAGE));
+	for (i = 0; i < 100; i++) {
+		MUST(CORO_MAX_BATCH, ctx_alloc(s.fd, ids, CORO_MAX_BATCH));
+		for (k = 0, made = 0; k < CORO_MAX_BATCH; k++) {
+			fd = ctx_export(s.fd, ids[k], JOIN, 0);
+			if (fd < 0 && fd != -EMFILE)
+				return fd;
+			made += fd >= 0;
+		}
+		if (!made)
+			return -ERANGE;
+		MUST(CORO_MAX_BATCH, ctx_free(s.fd, ids, CORO_MAX_BATCH, 0));
+	}
+	return -ERANGE;
+}
+
+/* Handles are bounded by what bounds files, and what each holds is charged. */
+TEST_F_TIMEOUT(memcg, handles_above_the_limit_are_out_of_memory, 100)
+{
+	const struct rlimit many = { 200000, 200000 };
+	long ret;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &many));
+	ASSERT_EQ(0, group_write(self->dir, "memory.max", "6M"));
+	ret = in_child(export_too_many, self->dir);
+	EXPECT_TRUE(ret == -ENOMEM || ret == CHILD_SIGNALED(SIGKILL))
+	{
+		TH_LOG("ended with %ld", ret);
+	}
 }
 
 static long send_too_many(void *arg)

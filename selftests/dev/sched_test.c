@@ -97,12 +97,12 @@ TEST(setup_grants_what_was_asked)
 	EXPECT_EQ(100 * 8 * PAGE, a.out_stacks_bytes);
 }
 
-TEST(setup_defines_no_feature_yet)
+TEST(setup_tells_of_no_feature_that_the_header_does_not)
 {
 	struct coro_setup_args a;
 
 	ASSERT_EQ(0, setup_result(0, 8, 8, 4 * PAGE, &a));
-	EXPECT_EQ(0ULL, a.out_features);
+	EXPECT_EQ(0ULL, a.out_features & ~CORO_FEAT_URING_WAIT);
 }
 
 TEST(zeroes_mean_the_defaults)

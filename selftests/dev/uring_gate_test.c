@@ -389,13 +389,4 @@ TEST_F(gate, a_ring_that_polls_for_completions_is_refused)
 	EXPECT_TRUE(untouched(self, variant));
 }
 
-TEST(commands_that_wait_are_a_feature_that_setup_tells)
-{
-	struct sched s;
-
-	ASSERT_EQ(0, sched_new(&s, 8, 8, 2 * PAGE));
-	EXPECT_EQ(0ULL, s.args.out_features & ~CORO_FEAT_URING_WAIT);
-	sched_free(&s);
-}
-
 TEST_HARNESS_MAIN
