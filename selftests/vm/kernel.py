@@ -6,9 +6,8 @@ import os
 from commands import BUILD, TOP, from_cache, make
 
 DEBUG = "-debug"
-# Checks cost time, and shadows of all memory cost memory.
+# Checks cost time. No more memory for them: kmemleak looks through all of it.
 DEBUG_SLOWDOWN = 6
-DEBUG_MEMORY = "3G"
 MEMORY = "1G"
 
 
@@ -45,7 +44,7 @@ class Kernel:
         self.debug = self.configured("CONFIG_KASAN")
         self.finds_leaks = self.configured("CONFIG_DEBUG_KMEMLEAK")
         self.slowdown = DEBUG_SLOWDOWN if self.debug else 1
-        self.memory = DEBUG_MEMORY if self.debug else MEMORY
+        self.memory = MEMORY
 
     def configured(self, option):
         path = os.path.join(self.headers, "include/config/auto.conf")
