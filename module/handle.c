@@ -90,7 +90,7 @@ static ssize_t coro_handle_read_iter(struct kiocb *iocb, struct iov_iter *to)
 static ssize_t coro_handle_try_write(const struct coro_handle *hnd,
 				     struct iov_iter *from)
 {
-	u64 values[CORO_BURST];
+	u64 values[CORO_BURST] __uninitialized;
 	size_t bytes = min(iov_iter_count(from), sizeof(values));
 	size_t got;
 	int nr;

@@ -31,8 +31,7 @@
 
 /*
  * Events that are queued or taken, and commands that are woken, in one go: bounds
- * how long the spinlock is held and how much is on the stack, which many kernels
- * fill with zeroes at each call.
+ * how long the spinlock is held and how much is on the stack.
  */
 #define CORO_BURST 8U
 

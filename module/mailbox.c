@@ -114,13 +114,16 @@ static void coro_mailbox_kick_shared(struct coro_sched *sched,
 
 /*
  * One wake for however many events, after the last unlock. A sleeper put itself
- * on its queue before it looked at the count, and both the queue and this take
- * the queue's lock: it saw the events or it is seen here.
+ * on its queue, then there is a full barrier, then it looked at the count; here
+ * the count was changed, then comes the barrier of wq_has_sleeper(), then the
+ * look at the queue: it saw the events or it is seen here.
  */
 static void coro_mailbox_wake_shared(struct coro_sched *sched)
 {
-	wake_up_poll(&sched->mailbox.readers, EPOLLIN | EPOLLRDNORM);
-	wake_up_poll(&sched->mailbox.pollers, EPOLLIN | EPOLLRDNORM);
+	if (wq_has_sleeper(&sched->mailbox.readers))
+		wake_up_poll(&sched->mailbox.readers, EPOLLIN | EPOLLRDNORM);
+	if (wq_has_sleeper(&sched->mailbox.pollers))
+		wake_up_poll(&sched->mailbox.pollers, EPOLLIN | EPOLLRDNORM);
 }
 
 /* Queue an event of a context that lives. */
@@ -204,8 +207,8 @@ static int coro_mailbox_deliver(const struct coro_address *to, u32 i,
 static int coro_mailbox_burst(const struct coro_address *to, u32 *done, u32 nr)
 {
 	struct coro_sched *sched = to->sched;
-	void *msgs[CORO_BURST];
-	struct coro_kick kick;
+	void *msgs[CORO_BURST] __uninitialized;
+	struct coro_kick kick __uninitialized;
 	bool shared;
 	int ret = 0;
 	u32 i;
@@ -317,7 +320,7 @@ int coro_mailbox_cancel(struct coro_target *tgt, u64 reason)
 {
 	struct coro_sched *sched = tgt->sched;
 	struct coro_message *msg;
-	struct coro_kick kick;
+	struct coro_kick kick __uninitialized;
 	int ret;
 
 	msg = coro_mailbox_message_new(tgt, reason);
@@ -488,7 +491,7 @@ static int coro_mailbox_take_locked(struct coro_batch *batch, u32 max,
 
 int coro_mailbox_take(struct coro_batch *batch, u32 max)
 {
-	struct coro_kick kick;
+	struct coro_kick kick __uninitialized;
 	int nr;
 
 	INIT_LIST_HEAD(&batch->taken);
@@ -546,11 +549,12 @@ static bool coro_mailbox_untake_one(struct coro_sched *sched,
  */
 void coro_mailbox_pass_on(struct coro_sched *sched)
 {
-	struct coro_kick kick;
+	struct coro_kick kick __uninitialized;
 
 	if (!READ_ONCE(sched->mailbox.nr_shared))
 		return;
-	wake_up_poll(&sched->mailbox.readers, EPOLLIN | EPOLLRDNORM);
+	if (wq_has_sleeper(&sched->mailbox.readers))
+		wake_up_poll(&sched->mailbox.readers, EPOLLIN | EPOLLRDNORM);
 	coro_kick_init(&kick);
 	spin_lock_bh(&sched->events_lock);
 	if (sched->mailbox.nr_shared)
@@ -568,7 +572,7 @@ static void coro_mailbox_untake(struct coro_batch *batch)
 {
 	struct coro_sched *sched = batch->sched;
 	struct coro_message *msg, *prev;
-	struct coro_kick kick;
+	struct coro_kick kick __uninitialized;
 
 	coro_kick_init(&kick);
 	spin_lock_bh(&sched->events_lock);

@@ -45,7 +45,7 @@ static bool coro_receive_has_none(struct coro_sched *sched,
 static ssize_t coro_batch_copy(struct coro_sched *sched,
 			       struct coro_target *tgt, struct iov_iter *to)
 {
-	struct coro_batch batch;
+	struct coro_batch batch __uninitialized;
 	ssize_t done = 0;
 	u32 room;
 	int nr;
@@ -116,6 +116,8 @@ __poll_t coro_receive_poll(struct coro_sched *sched, struct file *file,
 			   poll_table *wait)
 {
 	poll_wait(file, &sched->mailbox.pollers, wait);
+	/* Pairs with wq_has_sleeper() in coro_mailbox_wake_shared(). */
+	smp_mb();
 	if (READ_ONCE(sched->state) == CORO_SCHED_DEAD)
 		return EPOLLHUP | EPOLLERR;
 	return READ_ONCE(sched->mailbox.nr_shared) ? EPOLLIN | EPOLLRDNORM : 0;

@@ -41,7 +41,7 @@ struct coro_target {
 	u32 nr_recvs; /* handles with CORO_RIGHT_RECV */
 	struct list_head link; /* in sched->targets */
 	struct list_head parks; /* coro_wait.link; at most one */
-	const struct coro_wait *parker; /* that one, also while it is claimed */
+	struct coro_wait *parker; /* that one, also while it is claimed */
 	struct list_head sends;
 	struct list_head joins;
 	/*

@@ -229,7 +229,7 @@ void coro_kick_run(struct coro_kick *kick)
 /* All of a queue that does not fill again, a few at a time. */
 void coro_waits_wake_all(struct coro_sched *sched, struct list_head *queue)
 {
-	struct coro_kick kick;
+	struct coro_kick kick __uninitialized;
 	u32 nr;
 
 	do {
@@ -350,19 +350,24 @@ void coro_wait_free_spare(struct coro_sched *sched)
 
 /*
  * Take the place of the one command that may wait for a context's messages. One
- * whose thread has ended will never be cancelled, and has to give way.
+ * whose thread has ended will never be cancelled, and has to give way; it goes
+ * to @ret_orphan, to be run.
  */
-static bool coro_wait_take_place(struct coro_wait *w, struct coro_kick *kick)
+static bool coro_wait_take_place(struct coro_wait *w,
+				 struct coro_wait **ret_orphan)
 {
 	struct coro_target *tgt = w->job.tgt;
+	struct coro_wait *other;
 
 	lockdep_assert_held(&w->job.sched->events_lock);
 	if (w->job.kind != CORO_JOB_PARK || !tgt)
 		return true;
-	if (tgt->parker && tgt->parker != w) {
-		if (!coro_compat_cmd_is_orphan(tgt->parker->cmd))
+	other = tgt->parker;
+	if (other && other != w) {
+		if (!coro_compat_cmd_is_orphan(other->cmd))
 			return false;
-		coro_kick_wait(kick, &tgt->parks);
+		if (coro_wait_claim_locked(other))
+			*ret_orphan = other;
 	}
 	tgt->parker = w;
 	return true;
@@ -378,7 +383,7 @@ static bool coro_wait_take_place(struct coro_wait *w, struct coro_kick *kick)
  *	finds nobody parked
  *					events_lock: looks again, does not park
  */
-static int coro_wait_publish(struct coro_wait *w, struct coro_kick *kick)
+static int coro_wait_publish(struct coro_wait *w, struct coro_wait **ret_orphan)
 {
 	struct list_head *queue = coro_wait_queue(&w->job);
 
@@ -389,7 +394,7 @@ static int coro_wait_publish(struct coro_wait *w, struct coro_kick *kick)
 		w->why = -ETIMEDOUT;
 	if (w->why || coro_job_ready_locked(&w->job))
 		return -EAGAIN;
-	if (!coro_wait_take_place(w, kick))
+	if (!coro_wait_take_place(w, ret_orphan))
 		return -EBUSY;
 	list_add_tail(&w->link, queue);
 	w->queued = true;
@@ -418,20 +423,21 @@ static void coro_wait_settle(struct coro_wait *w, int ret,
 			     unsigned int issue_flags)
 {
 	struct coro_sched *sched = w->job.sched;
-	struct coro_kick kick;
+	struct coro_wait *orphan = NULL;
 
 	while (ret == -EAGAIN) {
 		if (w->why) {
 			ret = w->why;
 			break;
 		}
-		coro_kick_init(&kick);
 		spin_lock_bh(&sched->events_lock);
-		ret = coro_wait_publish(w, &kick);
+		ret = coro_wait_publish(w, &orphan);
 		spin_unlock_bh(&sched->events_lock);
-		coro_kick_run(&kick);
-		if (!ret)
+		if (!ret) {
+			if (orphan)
+				coro_wait_run(orphan);
 			return;
+		}
 		if (ret == -EAGAIN)
 			ret = coro_wait_try(w);
 	}
