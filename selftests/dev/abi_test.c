@@ -234,6 +234,8 @@ TEST(states_keep_their_values)
 	EXPECT_EQ(3, CORO_AWAITS_TIMER);
 	EXPECT_EQ(4, CORO_AWAITS_IO);
 	EXPECT_EQ(5, CORO_AWAITS_TURN);
+	EXPECT_EQ(6, CORO_AWAITS_MESSAGE);
+	EXPECT_EQ(7, CORO_AWAITS_HANDLE);
 }
 
 TEST(an_id_is_a_generation_above_an_index)

@@ -70,6 +70,8 @@ TEST(states_and_reasons_never_change)
 	EXPECT_EQ(3, (int)CORO_AWAITS_TIMER);
 	EXPECT_EQ(4, (int)CORO_AWAITS_IO);
 	EXPECT_EQ(5, (int)CORO_AWAITS_TURN);
+	EXPECT_EQ(6, (int)CORO_AWAITS_MESSAGE);
+	EXPECT_EQ(7, (int)CORO_AWAITS_HANDLE);
 }
 
 static long give_arg(void *arg)

@@ -606,6 +606,9 @@ enum coro_state {
  * @CORO_AWAITS_IO: an io_uring operation; opcode in the high half, file
  *	descriptor (or what the SQE has in its place) in the low half.
  * @CORO_AWAITS_TURN: it is ready to run; the argument is 0.
+ * @CORO_AWAITS_MESSAGE: a message in its mailbox; the argument is 0.
+ * @CORO_AWAITS_HANDLE: the end of somebody else's coroutine, or room in its
+ *	mailbox; the argument is 0.
  */
 enum coro_awaits {
 	CORO_AWAITS_NOTHING = 0,
@@ -614,6 +617,8 @@ enum coro_awaits {
 	CORO_AWAITS_TIMER = 3,
 	CORO_AWAITS_IO = 4,
 	CORO_AWAITS_TURN = 5,
+	CORO_AWAITS_MESSAGE = 6,
+	CORO_AWAITS_HANDLE = 7,
 };
 
 /**
