@@ -10,6 +10,7 @@
 
 struct coro__loop;
 struct coro__sched;
+struct coro_loop;
 struct coro__wait;
 
 /*
@@ -75,6 +76,7 @@ struct coro__thread {
 	struct coro__act *act; /* what it runs in */
 	struct coro *task; /* which coroutine of the loop this is */
 	struct coro__loop *loop;
+	struct coro_loop *shared; /* of @loop */
 	struct coro__sched *sched;
 	int *errno_p; /* NULL until the thread was set up */
 	int origin_depth;
@@ -95,6 +97,9 @@ struct coro__thread *coro__thread_driver(void);
 
 /* The thread, with a scheduler to make coroutines in; or a negative errno. */
 int coro__thread_ready(struct coro__thread **ret_thread);
+
+/* Counts the calls of fork() that led to this process. */
+unsigned int coro__forks(void);
 
 /* First C function of every coroutine. */
 void coro__main(struct coro *c) __attribute__((noreturn));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The loop: takes turns among ready coroutines, until the first of them has ended. */
-#include "loop.h"
+#include "doorbell.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -38,11 +38,18 @@ static void coro__loop_expire(struct coro__loop *loop)
 	}
 }
 
-/* Nothing runs, and nothing is under way that could make it run. */
-static bool coro__loop_stuck(const struct coro__loop *loop)
+/* Whether others can reach in. The inbox last: who filled it may have left since. */
+static bool coro__loop_reachable(const struct coro__loop *loop)
 {
-	return list_empty(&loop->ready) && !loop->inflight &&
-	       list_empty(&loop->queued) && !loop->timers.root;
+	return __atomic_load_n(&loop->shared->holders, __ATOMIC_SEQ_CST) ||
+	       __atomic_load_n(&loop->shared->inbox, __ATOMIC_SEQ_CST);
+}
+
+bool coro__loop_stuck(const struct coro__loop *loop)
+{
+	return list_empty(&loop->ready) && loop->inflight == loop->background &&
+	       list_empty(&loop->queued) && !loop->timers.root &&
+	       !loop->closing && !coro__loop_reachable(loop);
 }
 
 static void coro__loop_turn(struct coro__loop *loop)
@@ -64,11 +71,13 @@ static void coro__loop_turn(struct coro__loop *loop)
 
 static void coro__loop_step(struct coro__loop *loop)
 {
+	if (coro__doorbell_rang(loop))
+		coro__doorbell_answer(loop);
 	coro__loop_turn(loop);
 	/* Main ended in this turn: what is left is cancelled before any wait. */
 	if (!loop->closing && loop->main->shm->state == CORO_STATE_CLOSED)
 		return;
-	if (list_empty(&loop->tasks) && !loop->inflight &&
+	if (list_empty(&loop->tasks) && loop->inflight == loop->background &&
 	    list_empty(&loop->queued))
 		return;
 	if (coro__loop_stuck(loop))
@@ -89,6 +98,7 @@ static void coro__loop_end(struct coro__loop *loop)
 	}
 	while (!list_empty(&loop->tasks))
 		coro__loop_step(loop);
+	coro__doorbell_close(loop);
 	coro__streams_stop(loop);
 	while (loop->inflight || !list_empty(&loop->queued))
 		coro__loop_step(loop);
@@ -108,7 +118,14 @@ static int coro__loop_init(struct coro__loop *loop, struct coro__thread *t,
 	list_init(&loop->cancels);
 	list_init(&loop->streams);
 	err = coro__loop_opts(opts, &loop->opts);
-	return err ? err : coro__ring_init(loop);
+	if (!err)
+		err = coro__doorbell_new(&loop->shared);
+	if (err)
+		return err;
+	err = coro__ring_init(loop);
+	if (err)
+		coro__doorbell_drop(loop->shared);
+	return err;
 }
 
 static int coro__loop_run(struct coro__loop *loop, long (*fn)(void *arg),
@@ -149,10 +166,13 @@ static int coro__run(long (*fn)(void *arg), void *arg,
 	if (err)
 		goto out;
 	t->loop = &loop;
+	t->shared = loop.shared;
 	err = coro__loop_run(&loop, fn, arg, origin, ret_value);
 	t->loop = NULL;
+	t->shared = NULL;
 	coro__buffers_free(&loop);
 	io_uring_queue_exit(&loop.ring);
+	coro__doorbell_drop(loop.shared);
 out:
 	errno = saved;
 	return err;

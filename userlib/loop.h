@@ -12,6 +12,7 @@
 #include "timer.h"
 
 struct coro__buffers;
+struct coro_loop;
 
 struct coro__loop {
 	struct io_uring ring;
@@ -24,9 +25,12 @@ struct coro__loop {
 	struct list cancels; /* operations whose cancel found none */
 	struct list streams;
 	uint64_t inflight; /* operations whose last completion is to come */
+	uint64_t background; /* of them, those of a struct coro__watch */
 	bool closing; /* main ended: every wait fails, no stream goes on */
+	bool listens; /* others can ring */
 	bool knows_waitid;
 	struct coro__buffers *buffers;
+	struct coro_loop *shared; /* what other threads know of the loop */
 	struct coro_loop_opts opts;
 };
 
@@ -81,6 +85,25 @@ void coro__op_start(struct coro__loop *loop, struct coro__op *op);
  * then it is over and no completion comes.
  */
 bool coro__op_cancel(struct coro__loop *loop, struct coro__op *op);
+
+/*
+ * An operation that waits in the background for as long as the loop runs: it
+ * starts anew after each completion, and nothing goes on for its sake.
+ */
+struct coro__watch {
+	struct coro__op op;
+	struct io_uring_sqe sqe; /* set before the start, as is @event */
+	void (*event)(struct coro__loop *loop, struct coro__watch *watch,
+		      int res);
+	bool stopped;
+};
+
+/* Nothing if it runs. */
+void coro__watch_start(struct coro__loop *loop, struct coro__watch *watch);
+void coro__watch_stop(struct coro__loop *loop, struct coro__watch *watch);
+
+/* Nothing runs, and nothing is under way that could make it run. */
+bool coro__loop_stuck(const struct coro__loop *loop);
 
 /* Submits, waits if nothing is ready, and hands out completions. */
 void coro__loop_poll(struct coro__loop *loop);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "loop.h"
+#include "doorbell.h"
 
 #define CORO__SQ_ENTRIES 256
 #define CORO__CQ_ENTRIES 4096
@@ -144,6 +144,40 @@ static void coro__ring_refill(struct coro__loop *loop)
 	}
 }
 
+static void coro__watch_complete(struct coro__loop *loop, struct coro__op *op,
+				 int res, uint32_t flags)
+{
+	struct coro__watch *watch = container_of(op, struct coro__watch, op);
+
+	(void)flags;
+	if (!watch->stopped)
+		loop->background--;
+	watch->event(loop, watch, res);
+	if (!watch->stopped)
+		coro__watch_start(loop, watch);
+}
+
+void coro__watch_start(struct coro__loop *loop, struct coro__watch *watch)
+{
+	if (watch->op.inflight)
+		return;
+	watch->stopped = false;
+	watch->op.complete = coro__watch_complete;
+	watch->op.sqe = &watch->sqe;
+	loop->background++;
+	coro__op_start(loop, &watch->op);
+}
+
+void coro__watch_stop(struct coro__loop *loop, struct coro__watch *watch)
+{
+	if (watch->stopped || !watch->op.inflight)
+		return;
+	/* Now it is one that the loop's end waits for. */
+	watch->stopped = true;
+	loop->background--;
+	coro__op_cancel(loop, &watch->op);
+}
+
 static void coro__ring_complete(struct coro__loop *loop,
 				const struct io_uring_cqe *cqe)
 {
@@ -213,14 +247,16 @@ static bool coro__ring_pending(struct coro__loop *loop)
 
 void coro__loop_poll(struct coro__loop *loop)
 {
-	bool wait = list_empty(&loop->ready);
+	bool wait = list_empty(&loop->ready) && coro__doorbell_lie_down(loop);
 	int ret = 0;
 
 	coro__ring_refill(loop);
-	if (wait)
+	if (wait) {
 		ret = coro__ring_wait(loop);
-	else if (coro__ring_pending(loop))
+		coro__doorbell_get_up(loop);
+	} else if (coro__ring_pending(loop)) {
 		ret = io_uring_submit_and_get_events(&loop->ring);
+	}
 	/* EINTR and ETIME are as good as a wake; for EBUSY reaping makes room. */
 	if (!coro__ring_reap(loop) && wait && ret < 0 && ret != -EINTR &&
 	    ret != -ETIME && ret != -EBUSY)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "doorbell.h"
 #include "sched.h"
 
 static __thread struct coro__thread coro__this;
@@ -13,6 +14,7 @@ static __thread struct coro__thread coro__this;
 static pthread_once_t coro__once = PTHREAD_ONCE_INIT;
 static pthread_key_t coro__key;
 static int coro__key_err;
+static unsigned int coro__nr_forks;
 
 __attribute__((noinline)) struct coro__thread *coro__thread(void)
 {
@@ -29,6 +31,14 @@ static void coro__thread_exit(void *arg)
 	struct coro__thread *t = arg;
 	struct coro__sched *s = t->sched;
 
+	/* By pthread_exit() out of a coroutine: the loop cannot go on. */
+	if (t->shared)
+		coro__doorbell_abandon(t->shared);
+	t->shared = NULL;
+	t->loop = NULL;
+	t->task = NULL;
+	t->act = NULL;
+	t->cur = NULL;
 	t->sched = NULL;
 	coro__sched_release(s);
 }
@@ -42,6 +52,12 @@ static void coro__thread_forked(void)
 	struct coro__thread *t = coro__thread();
 
 	memset(t, 0, sizeof(*t));
+	coro__nr_forks++;
+}
+
+unsigned int coro__forks(void)
+{
+	return coro__nr_forks;
 }
 
 static void coro__thread_once(void)

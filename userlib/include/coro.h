@@ -27,6 +27,7 @@
 #include <coro/io.h>
 #include <coro/loop.h>
 #include <coro/object.h>
+#include <coro/remote.h>
 #include <coro/time.h>
 
 #endif /* CORO_H */

@@ -46,7 +46,7 @@ struct coro_loop_opts {
  * all have ended and every I/O operation is finished.
  *
  * If nothing is left that could ever wake a coroutine, what @fn waits in
- * returns -EDEADLK.
+ * returns -EDEADLK. coro/remote.h says when it is for other threads to do so.
  *
  * Context: thread, not coroutine.
  * Return:
@@ -58,7 +58,7 @@ struct coro_loop_opts {
  * * -EPERM	 - io_uring is forbidden (kernel.io_uring_disabled, seccomp)
  * * -EOPNOTSUPP - the kernel's io_uring is older than Linux 5.11
  * * -ENOMEM	 - memory, or RLIMIT_MEMLOCK
- * * -EMFILE, -ENFILE - no file descriptor for the ring
+ * * -EMFILE, -ENFILE - no file descriptor for the ring and its eventfd
  * * others	 - see coro_create()
  */
 int coro_run_opts(long (*fn)(void *arg), void *arg,

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+/* The way into a running loop from other threads: an inbox, and a bell for when it sleeps. */
+#include "doorbell.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* What the inbox of a loop that has ended holds; never run. */
+static struct coro__note coro__closed;
+#define CORO__CLOSED (&coro__closed)
+
+struct coro__call {
+	struct coro__note note;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+int coro__doorbell_new(struct coro_loop **ret_loop)
+{
+	struct coro_loop *l = calloc(1, sizeof(*l));
+	int err;
+
+	if (!l)
+		return -ENOMEM;
+	/* Blocking: of one that is not, some kernels fail the READ with EAGAIN. */
+	l->fd = eventfd(0, EFD_CLOEXEC);
+	if (l->fd < 0) {
+		err = -errno;
+		free(l);
+		return err;
+	}
+	l->refs = 1;
+	l->forks = coro__forks();
+	*ret_loop = l;
+	return 0;
+}
+
+void coro__doorbell_drop(struct coro_loop *l)
+{
+	int saved = errno;
+
+	if (__atomic_sub_fetch(&l->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	close(l->fd);
+	free(l);
+	errno = saved;
+}
+
+static void coro__doorbell_event(struct coro__loop *loop,
+				 struct coro__watch *watch, int res)
+{
+	/* What it was rung for is in the inbox. */
+	(void)loop;
+	(void)watch;
+	(void)res;
+}
+
+void coro__doorbell_listen(struct coro__loop *loop)
+{
+	struct coro_loop *l = loop->shared;
+
+	if (loop->listens)
+		return;
+	loop->listens = true;
+	io_uring_prep_read(&l->watch.sqe, l->fd, &l->rings, sizeof(l->rings),
+			   0);
+	l->watch.event = coro__doorbell_event;
+	coro__watch_start(loop, &l->watch);
+}
+
+/*
+ * Of what a caller writes and what the loop writes, one sees the other's:
+ *
+ *	caller: inbox = note		loop: asleep = true
+ *	caller: asleep? ring		loop: inbox? do not sleep
+ *
+ * All four are sequentially consistent. With less, both reads could come before
+ * both writes, the loop would sleep on a full inbox, and nobody would ring. The
+ * bell itself remembers: an eventfd that was written before the READ ends it.
+ */
+static void coro__doorbell_ring(struct coro_loop *l)
+{
+	const uint64_t one = 1;
+	int saved = errno;
+
+	if (!__atomic_load_n(&l->asleep, __ATOMIC_SEQ_CST) ||
+	    !__atomic_exchange_n(&l->asleep, false, __ATOMIC_SEQ_CST))
+		return;
+	while (write(l->fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+	errno = saved;
+}
+
+bool coro__doorbell_lie_down(struct coro__loop *loop)
+{
+	struct coro_loop *l = loop->shared;
+
+	if (!loop->listens)
+		return true;
+	__atomic_store_n(&l->asleep, true, __ATOMIC_SEQ_CST);
+	/* The last holder may have left as well: then nobody is left to ring. */
+	if (!__atomic_load_n(&l->inbox, __ATOMIC_SEQ_CST) &&
+	    !coro__loop_stuck(loop))
+		return true;
+	coro__doorbell_get_up(loop);
+	return false;
+}
+
+int coro__post(struct coro_loop *l, struct coro__note *note)
+{
+	struct coro__note *head = __atomic_load_n(&l->inbox, __ATOMIC_RELAXED);
+
+	do {
+		if (head == CORO__CLOSED)
+			return -EPIPE;
+		note->next = head;
+	} while (!__atomic_compare_exchange_n(&l->inbox, &head, note, true,
+					      __ATOMIC_SEQ_CST,
+					      __ATOMIC_RELAXED));
+	coro__doorbell_ring(l);
+	return 0;
+}
+
+void coro__doorbell_answer(struct coro__loop *loop)
+{
+	struct coro__note *last, *first = NULL;
+
+	last = __atomic_exchange_n(&loop->shared->inbox, NULL,
+				   __ATOMIC_ACQUIRE);
+	while (last) {
+		struct coro__note *note = last;
+
+		last = note->next;
+		note->next = first;
+		first = note;
+	}
+	/* What these post has its turn after the ring. */
+	while (first) {
+		struct coro__note *note = first;
+
+		first = note->next;
+		note->run(loop, note);
+	}
+}
+
+void coro__doorbell_close(struct coro__loop *loop)
+{
+	struct coro__note **inbox = &loop->shared->inbox;
+	struct coro__note *none = NULL;
+
+	while (!__atomic_compare_exchange_n(inbox, &none, CORO__CLOSED, false,
+					    __ATOMIC_ACQ_REL,
+					    __ATOMIC_RELAXED)) {
+		coro__doorbell_answer(loop);
+		none = NULL;
+	}
+	if (loop->listens)
+		coro__watch_stop(loop, &loop->shared->watch);
+	loop->listens = false;
+}
+
+void coro__doorbell_abandon(struct coro_loop *l)
+{
+	__atomic_store_n(&l->inbox, CORO__CLOSED, __ATOMIC_RELEASE);
+}
+
+struct coro_loop *coro_loop_self(void)
+{
+	struct coro__loop *loop = coro__thread()->loop;
+
+	if (!loop)
+		return NULL;
+	coro__doorbell_listen(loop);
+	return loop->shared;
+}
+
+struct coro_loop *coro_loop_get(struct coro_loop *l)
+{
+	__atomic_add_fetch(&l->refs, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&l->holders, 1, __ATOMIC_RELAXED);
+	return l;
+}
+
+void coro_loop_put(struct coro_loop *l)
+{
+	if (!l)
+		return;
+	/* Without holders it may be stuck, and must look. */
+	if (!__atomic_sub_fetch(&l->holders, 1, __ATOMIC_SEQ_CST) &&
+	    l->forks == coro__forks())
+		coro__doorbell_ring(l);
+	coro__doorbell_drop(l);
+}
+
+static void coro__call_run(struct coro__loop *loop, struct coro__note *note)
+{
+	struct coro__call *call = container_of(note, struct coro__call, note);
+	void (*fn)(void *arg) = call->fn;
+	void *arg = call->arg;
+
+	(void)loop;
+	free(call);
+	fn(arg);
+}
+
+int coro_call_soon(struct coro_loop *l, void (*fn)(void *arg), void *arg)
+{
+	struct coro__call *call;
+	int err;
+
+	if (!l || !fn)
+		return -EINVAL;
+	/* In a child of fork() this is the parent's. */
+	if (l->forks != coro__forks())
+		return -EPIPE;
+	call = malloc(sizeof(*call));
+	if (!call)
+		return -ENOMEM;
+	call->note.run = coro__call_run;
+	call->fn = fn;
+	call->arg = arg;
+	err = coro__post(l, &call->note);
+	if (err)
+		free(call);
+	return err;
+}
