@@ -20,12 +20,18 @@ struct coro__space {
 	size_t stacks_bytes, table_bytes; /* device only: of the mappings */
 	unsigned int max;
 	int fd; /* device only */
+	uint64_t features; /* device only: CORO_FEAT_* */
+	struct coro__events *events; /* device only: since an export */
 	uint32_t nr_dumped; /* device only: stacks below are in core dumps */
 	struct coro__portable *portable;
 };
 
+struct coro__remote;
+struct coro__events;
+
 struct coro__backend {
 	const char *name;
+	const struct coro__remote *remote;
 	/* 0 or a negative errno; nothing is left behind on failure. */
 	int (*open)(struct coro__space *sp);
 	void (*close)(struct coro__space *sp);

@@ -3,19 +3,20 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "backend.h"
+#include "device.h"
+#include "remote.h"
 
-static int coro__device_ioctl(const struct coro__space *sp, unsigned long cmd,
-			      void *args)
+int coro__device_ioctl(int fd, unsigned long cmd, void *args)
 {
 	int saved = errno;
 	int err = 0;
 
-	while (ioctl(sp->fd, cmd, args)) {
+	while (ioctl(fd, cmd, args)) {
 		err = -errno;
 		if (err != -EINTR)
 			break;
@@ -44,12 +45,13 @@ static int coro__device_setup(struct coro__space *sp)
 	};
 	int err;
 
-	err = coro__device_ioctl(sp, CORO_IOC_SETUP, &setup);
+	err = coro__device_ioctl(sp->fd, CORO_IOC_SETUP, &setup);
 	if (err)
 		return err;
 	/* Less stack than was asked for would be a crash to come. */
 	if (setup.out_stack_size_bytes < sp->stack_size)
 		return -ENOSPC;
+	sp->features = setup.out_features;
 	sp->max = setup.out_max_contexts;
 	sp->stack_size = setup.out_stack_size_bytes;
 	sp->stacks_bytes = setup.out_stacks_bytes;
@@ -86,6 +88,7 @@ static void coro__device_close(struct coro__space *sp)
 	munmap(sp->stacks, sp->stacks_bytes);
 	munmap(sp->table, sp->table_bytes);
 	close(sp->fd);
+	free(sp->events);
 }
 
 /*
@@ -113,10 +116,12 @@ static int coro__device_alloc(struct coro__space *sp, uint64_t *ids,
 {
 	struct coro_alloc_args args = {
 		.size = sizeof(args),
+		/* For coro_recv() alone: a mailbox that is full stays so until it reads. */
+		.flags = CORO_ALLOC_F_DIRECT,
 		.nr = nr,
 		.ids = (uintptr_t)ids,
 	};
-	int err = coro__device_ioctl(sp, CORO_IOC_ALLOC, &args);
+	int err = coro__device_ioctl(sp->fd, CORO_IOC_ALLOC, &args);
 
 	if (err)
 		return err;
@@ -137,7 +142,7 @@ static void coro__device_free(struct coro__space *sp, uint64_t *ids,
 
 	/* Of live ids, only memory for the call itself can be short: fewer at a time. */
 	while (args.nr) {
-		int err = coro__device_ioctl(sp, CORO_IOC_FREE, &args);
+		int err = coro__device_ioctl(sp->fd, CORO_IOC_FREE, &args);
 
 		if (err && args.nr == 1)
 			return;
@@ -159,7 +164,7 @@ static int64_t coro__device_peak(struct coro__space *sp, uint64_t id)
 		.nr = 1,
 		.peaks = (uintptr_t)&peak,
 	};
-	int err = coro__device_ioctl(sp, CORO_IOC_PEAK, &args);
+	int err = coro__device_ioctl(sp->fd, CORO_IOC_PEAK, &args);
 
 	return err ? err : (int64_t)peak.out_bytes;
 }
@@ -167,7 +172,7 @@ static int64_t coro__device_peak(struct coro__space *sp, uint64_t id)
 static int coro__device_stats(struct coro__space *sp, struct coro_stats *stats)
 {
 	struct coro_stat_args stat = { .size = sizeof(stat) };
-	int err = coro__device_ioctl(sp, CORO_IOC_STAT, &stat);
+	int err = coro__device_ioctl(sp->fd, CORO_IOC_STAT, &stat);
 
 	if (err)
 		return err;
@@ -181,6 +186,7 @@ static int coro__device_stats(struct coro__space *sp, struct coro_stats *stats)
 
 const struct coro__backend coro__backend_device = {
 	.name = "device",
+	.remote = &coro__remote_device,
 	.open = coro__device_open,
 	.close = coro__device_close,
 	.alloc = coro__device_alloc,

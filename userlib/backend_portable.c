@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "backend.h"
+#include "remote.h"
 
 /* Not in the headers of older libcs; numbers are ABI. */
 #define CORO__MADV_GUARD_INSTALL 102
@@ -290,6 +290,7 @@ static int coro__portable_stats(struct coro__space *sp,
 
 const struct coro__backend coro__backend_portable = {
 	.name = "portable",
+	.remote = &coro__remote_portable,
 	.open = coro__portable_open,
 	.close = coro__portable_close,
 	.alloc = coro__portable_alloc,

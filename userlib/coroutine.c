@@ -70,8 +70,9 @@ static void coro__end(struct coro *c, long value)
 	struct coro *to = c->awaiter;
 
 	c->value = value;
-	c->shm->state = CORO_STATE_CLOSED;
+	coro__set_state(c, CORO_STATE_CLOSED);
 	coro__set_awaits(c, CORO_AWAITS_NOTHING, 0);
+	coro__tell_end(c);
 	if (c == act->root) {
 		act->value = value;
 		act->outcome = CORO_ENDED;
@@ -227,7 +228,8 @@ int coro_resume(struct coro *c, long value, long *ret_value)
 void coro__close_created(struct coro *c, int err)
 {
 	c->value = err;
-	c->shm->state = CORO_STATE_CLOSED;
+	coro__set_state(c, CORO_STATE_CLOSED);
+	coro__tell_end(c);
 }
 
 int coro_throw(struct coro *c, int err, long *ret_value)
@@ -372,6 +374,8 @@ struct coro *coro_get(struct coro *c)
 /* A coroutine that nobody refers to and that is on no stack's way. */
 static void coro__recycle(struct coro *c)
 {
+	if (__atomic_load_n(&c->port, __ATOMIC_ACQUIRE))
+		coro__port_put(c);
 	coro__sched_give(c->sched, c, coro__thread()->sched == c->sched);
 }
 
@@ -475,6 +479,8 @@ int coro__create(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
 	c->refs = 1;
 	c->nr_origins = 0;
 	c->id_taken = false;
+	c->woken = false;
+	c->port = NULL;
 	c->fn = fn;
 	c->arg = arg;
 	c->task.loop = NULL;
@@ -489,7 +495,7 @@ int coro__create(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
 	top = t->origin_depth > 1 ? coro__record_origins(c, t->origin_depth) :
 				    c;
 	c->shm->sp = coro__frame_init(top, c);
-	c->shm->state = CORO_STATE_CREATED;
+	coro__set_state(c, CORO_STATE_CREATED);
 	*ret_coro = c;
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "list.h"
 
 struct coro__loop;
+struct coro__port;
 struct coro__sched;
 struct coro_loop;
 struct coro__wait;
@@ -60,11 +61,13 @@ struct coro {
 	unsigned int refs;
 	unsigned int nr_origins; /* below the object, 0 for shm->origin alone */
 	bool id_taken; /* somebody may know the id: not for reuse */
+	bool woken; /* set by any thread: there may be messages of this life */
 	long (*fn)(void *arg);
 	void *arg;
 	uint64_t id;
 	struct coro__sched *sched;
 	struct coro *next; /* in a list of the scheduler, when ended */
+	struct coro__port *port; /* once others can reach it; set by any thread */
 	struct coro__task task;
 #ifdef __SANITIZE_ADDRESS__
 	void *fake_stack;
@@ -112,11 +115,24 @@ void coro__jump(struct coro__thread *t, struct coro *from, struct coro *to,
 int coro__create(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
 		 const char *name, void *origin);
 
+/* What others know of a coroutine that ended, or that nobody refers to any more. */
+void coro__port_end(struct coro *c);
+void coro__port_put(struct coro *c);
+
 /* Close a CREATED coroutine: its result is @err. */
 void coro__close_created(struct coro *c, int err);
 
 /* coro_await_value() of a coroutine that a loop runs. */
 int coro__join(struct coro__thread *t, struct coro *c, long *ret_value);
+
+/*
+ * State of a coroutine: written by who drives it, looked at by others who have
+ * the table or wake it.
+ */
+static inline void coro__set_state(struct coro *c, enum coro_state state)
+{
+	__atomic_store_n(&c->shm->state, state, __ATOMIC_RELAXED);
+}
 
 static inline void coro__set_awaits(struct coro *c, enum coro_awaits kind,
 				    uint64_t arg)
@@ -127,15 +143,22 @@ static inline void coro__set_awaits(struct coro *c, enum coro_awaits kind,
 
 static inline void coro__set_running(struct coro *c)
 {
-	c->shm->state = CORO_STATE_RUNNING;
+	coro__set_state(c, CORO_STATE_RUNNING);
 	coro__set_awaits(c, CORO_AWAITS_NOTHING, 0);
 }
 
 static inline void coro__set_suspended(struct coro *c, enum coro_awaits kind,
 				       uint64_t arg)
 {
-	c->shm->state = CORO_STATE_SUSPENDED;
+	coro__set_state(c, CORO_STATE_SUSPENDED);
 	coro__set_awaits(c, kind, arg);
+}
+
+/* @c has just ended, with c->value. */
+static inline void coro__tell_end(struct coro *c)
+{
+	if (__builtin_expect(!!__atomic_load_n(&c->port, __ATOMIC_ACQUIRE), 0))
+		coro__port_end(c);
 }
 
 #endif /* CORO_USERLIB_COROUTINE_H */

@@ -76,9 +76,10 @@ static void coro__io_interrupt(struct coro__loop *loop, struct coro__wait *w,
 		coro__wake(loop, w, why);
 }
 
-static int coro__io_run(struct coro__loop *loop, const struct io_uring_sqe *sqe,
-			int64_t deadline_ns, bool must_finish,
-			uint32_t *ret_flags)
+static int coro__io_park(struct coro__loop *loop,
+			 const struct io_uring_sqe *sqe, int64_t deadline_ns,
+			 bool must_finish, uint32_t *ret_flags,
+			 enum coro_awaits kind, uint64_t arg)
 {
 	struct coro__io io = {
 		.op = { .complete = coro__io_complete, .sqe = sqe },
@@ -88,11 +89,25 @@ static int coro__io_run(struct coro__loop *loop, const struct io_uring_sqe *sqe,
 	int res;
 
 	coro__op_start(loop, &io.op);
-	res = coro__park(loop, &io.wait, deadline_ns, CORO_AWAITS_IO,
-			 (uint64_t)sqe->opcode << 32 | (uint32_t)sqe->fd);
+	res = coro__park(loop, &io.wait, deadline_ns, kind, arg);
 	if (ret_flags && res >= 0)
 		*ret_flags = io.flags;
 	return res;
+}
+
+static int coro__io_run(struct coro__loop *loop, const struct io_uring_sqe *sqe,
+			int64_t deadline_ns, bool must_finish,
+			uint32_t *ret_flags)
+{
+	return coro__io_park(loop, sqe, deadline_ns, must_finish, ret_flags,
+			     CORO_AWAITS_IO,
+			     (uint64_t)sqe->opcode << 32 | (uint32_t)sqe->fd);
+}
+
+int coro__io_wait(struct coro__loop *loop, const struct io_uring_sqe *sqe,
+		  int64_t deadline_ns, enum coro_awaits kind)
+{
+	return coro__io_park(loop, sqe, deadline_ns, false, NULL, kind, 0);
 }
 
 static bool coro__sqe_is_multishot(const struct io_uring_sqe *sqe)

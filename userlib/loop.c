@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The loop: takes turns among ready coroutines, until the first of them has ended. */
-#include "doorbell.h"
+#include "remote.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -41,7 +41,8 @@ static void coro__loop_expire(struct coro__loop *loop)
 /* Whether others can reach in. The inbox last: who filled it may have left since. */
 static bool coro__loop_reachable(const struct coro__loop *loop)
 {
-	return __atomic_load_n(&loop->shared->holders, __ATOMIC_SEQ_CST) ||
+	return loop->outside || coro__sched_reachable(loop->thread->sched) ||
+	       __atomic_load_n(&loop->shared->holders, __ATOMIC_SEQ_CST) ||
 	       __atomic_load_n(&loop->shared->inbox, __ATOMIC_SEQ_CST);
 }
 
@@ -98,6 +99,7 @@ static void coro__loop_end(struct coro__loop *loop)
 	}
 	while (!list_empty(&loop->tasks))
 		coro__loop_step(loop);
+	loop->thread->sched->be->remote->end_loop(loop);
 	coro__doorbell_close(loop);
 	coro__streams_stop(loop);
 	while (loop->inflight || !list_empty(&loop->queued))
@@ -136,6 +138,7 @@ static int coro__loop_run(struct coro__loop *loop, long (*fn)(void *arg),
 	err = coro__create(&loop->main, fn, arg, "main", origin);
 	if (err)
 		return err;
+	loop->thread->sched->be->remote->begin_loop(loop);
 	coro_start(loop->main);
 	while (loop->main->shm->state != CORO_STATE_CLOSED)
 		coro__loop_step(loop);

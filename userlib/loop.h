@@ -26,6 +26,7 @@ struct coro__loop {
 	struct list streams;
 	uint64_t inflight; /* operations whose last completion is to come */
 	uint64_t background; /* of them, those of a struct coro__watch */
+	uint64_t outside; /* parked ones that only others can wake */
 	bool closing; /* main ended: every wait fails, no stream goes on */
 	bool listens; /* others can ring */
 	bool knows_waitid;
@@ -101,6 +102,10 @@ struct coro__watch {
 /* Nothing if it runs. */
 void coro__watch_start(struct coro__loop *loop, struct coro__watch *watch);
 void coro__watch_stop(struct coro__loop *loop, struct coro__watch *watch);
+
+/* One operation, awaited as coro_io_await() does; its caller began the wait. */
+int coro__io_wait(struct coro__loop *loop, const struct io_uring_sqe *sqe,
+		  int64_t deadline_ns, enum coro_awaits kind);
 
 /* Nothing runs, and nothing is under way that could make it run. */
 bool coro__loop_stuck(const struct coro__loop *loop);

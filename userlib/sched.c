@@ -90,6 +90,8 @@ int coro__sched_new(const struct coro_thread_opts *opts,
 	s->space.stack_size = (o.stack_size_bytes + page - 1) & ~(page - 1);
 	s->space.max = o.max_coroutines;
 	s->space.fd = -1;
+	list_init(&s->ports);
+	list_init(&s->cancels);
 	err = coro__sched_open(s);
 	if (err) {
 		free(s);
@@ -262,13 +264,13 @@ static void coro__sched_give_remote(struct coro__sched *s, struct coro *c)
 
 void coro__sched_give(struct coro__sched *s, struct coro *c, bool owner)
 {
-	c->shm->state = CORO_STATE_FREE;
+	coro__set_state(c, CORO_STATE_FREE);
 	if (!owner) {
 		coro__sched_give_remote(s, c);
 		return;
 	}
 	s->nr_coroutines--;
-	if (c->id_taken) {
+	if (c->id_taken || __atomic_load_n(&c->woken, __ATOMIC_RELAXED)) {
 		s->stale[s->nr_stale++] = c->id;
 		if (s->nr_stale == CORO__BATCH)
 			coro__sched_flush_stale(s);

@@ -6,7 +6,7 @@
 #include <pthread.h>
 
 #include "backend.h"
-#include "coroutine.h"
+#include "doorbell.h"
 
 /* Contexts fetched or given back in one call. */
 #define CORO__BATCH 256U
@@ -31,7 +31,22 @@ struct coro__sched {
 	pthread_mutex_t lock;
 	struct coro *remote;
 	bool orphan;
+
+	/* The owner's: coroutines that were exported and have not ended. */
+	struct list ports; /* coro__port.all */
+	unsigned int nr_cancellable; /* of them, those that others can cancel */
+	/* Portable only. Under @lock: requests to cancel, and the loop that is to look. */
+	struct list cancels;
+	struct coro_loop *loop; /* NULL while none runs */
+	bool noted; /* @note is under way */
+	struct coro__note note;
 };
+
+/* Whether others can end a wait of a coroutine by cancelling it. */
+static inline bool coro__sched_reachable(const struct coro__sched *s)
+{
+	return s->nr_cancellable;
+}
 
 int coro__sched_new(const struct coro_thread_opts *opts,
 		    struct coro__sched **ret_sched);

@@ -2,7 +2,7 @@
 /* A coroutine of a loop: started, parked, woken, cancelled and joined. */
 #include <errno.h>
 
-#include "loop.h"
+#include "remote.h"
 
 /* Waits until @target ended. */
 struct coro__join {
@@ -132,6 +132,7 @@ void coro__task_interrupt(struct coro__loop *loop, struct coro *task, int why)
 int coro_start(struct coro *c)
 {
 	struct coro__loop *loop = coro__thread()->loop;
+	struct coro__port *port;
 
 	if (!c)
 		return -EINVAL;
@@ -141,6 +142,9 @@ int coro_start(struct coro *c)
 		return -ECANCELED;
 	if (c->shm->state != CORO_STATE_CREATED || c->task.loop)
 		return -EBUSY;
+	port = coro__port_of(c);
+	if (port && port->exported && c->sched != loop->thread->sched)
+		return -EXDEV;
 	c->task = (struct coro__task){
 		.loop = loop,
 		.base = {
@@ -151,6 +155,8 @@ int coro_start(struct coro *c)
 		.act = &c->task.base,
 		.cur = c,
 	};
+	if (port && port->cancelled)
+		c->task.cancel = -ECANCELED;
 	list_init(&c->task.joiners);
 	list_add_tail(&loop->tasks, &c->task.all);
 	coro_get(c);

@@ -6,8 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "doorbell.h"
-#include "sched.h"
+#include "remote.h"
 
 static __thread struct coro__thread coro__this;
 
@@ -40,6 +39,7 @@ static void coro__thread_exit(void *arg)
 	t->act = NULL;
 	t->cur = NULL;
 	t->sched = NULL;
+	coro__ports_abandon(s);
 	coro__sched_release(s);
 }
 

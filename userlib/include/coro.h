@@ -10,7 +10,7 @@
  * - A deadline is absolute CLOCK_MONOTONIC time in nanoseconds (coro_after()
  *   makes one), or CORO_NEVER.
  * - A thread has one scheduler and at most one running loop. Its coroutines may
- *   be used by one thread at a time.
+ *   be used by one thread at a time. Others reach them as coro/remote.h says.
  * - "Suspends" means that other coroutines run before the call returns.
  *   "Cancellation point" means that a cancel makes it return -ECANCELED.
  * - Nothing prints, exits or installs a handler unless you ask for it.
@@ -18,7 +18,8 @@
  *   C++ exceptions must not leave its function, nor may it suspend in a handler
  *   of one.
  * - fork: the child has no coroutines, and cannot use the stack of one, so do
- *   not call fork() inside a coroutine; posix_spawn() works everywhere.
+ *   not call fork() inside a coroutine; posix_spawn() works everywhere. Handles
+ *   that it inherits are good on the device, and dead on the portable backend.
  */
 #ifndef CORO_H
 #define CORO_H

@@ -88,6 +88,7 @@ long coro_run(long (*fn)(void *arg), void *arg);
  * * -EPERM	 - no loop runs in this thread
  * * -EINVAL	 - @c is NULL
  * * -EBUSY	 - @c is not CREATED, or the loop has it
+ * * -EXDEV	 - @c was exported, and by another thread
  * * -ECANCELED	 - the loop is ending
  */
 int coro_start(struct coro *c);
