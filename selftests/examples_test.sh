@@ -414,12 +414,19 @@ sigterm_under_load_ends_the_server()
 	test "$(figure requests)" -gt 0
 }
 
+worker_pool_says_that_it_needs_the_device()
+{
+	CORO_BACKEND=portable "$here/worker_pool" 2>"$dir/usage"
+	test $? -eq 1 && grep -q 'needs /dev/coro' "$dir/usage"
+}
+
 make_root || exit 1
 echo 'TAP version 13'
-echo 1..27
+echo 1..28
 t fetch_data_prints_both_lines_and_takes_two_seconds
 t fetch_data_says_what_to_do_when_it_cannot_run
 t wrong_arguments_are_explained
+t worker_pool_says_that_it_needs_the_device
 t server_starts
 t files_arrive_byte_for_byte
 t directories_give_their_index

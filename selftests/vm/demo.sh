@@ -107,7 +107,7 @@ dd if=/dev/urandom of=www/large.bin bs=64k count=64 2>/dev/null
 : >www/empty.txt
 
 echo 'TAP version 13'
-echo 1..14
+echo 1..16
 say "Linux $(uname -r), $(wc -c </coro.ko) bytes of coro.ko loaded"
 
 say
@@ -151,4 +151,12 @@ holds 'http_server ends with 0' ends_well
 show server.txt
 holds 'it ran on the device' grep -q '^backend device$' server.txt
 holds 'it counted a coroutine per connection' [ "$(number connections server.txt)" -ge $CONNECTIONS ]
+
+say
+say '$ worker_pool'
+/worker_pool >pool.txt 2>&1
+pool_status=$?
+show pool.txt
+holds 'worker_pool loses no request but those of the worker that it kills' [ $pool_status -eq 0 ]
+holds 'worker_pool says how many those were' grep -q ' answered, [1-9][0-9]* lost ' pool.txt
 exit $failed
