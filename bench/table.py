@@ -40,7 +40,7 @@ class Entry:
         return f"{self.name} ({version(self.package)})" if self.package else self.name
 
     def value(self):
-        return number(statistics.median(self.values))
+        return number(statistics.median(self.values)) if self.values else "-"
 
 
 def number(value):
