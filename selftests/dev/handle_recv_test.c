@@ -254,6 +254,18 @@ TEST_F(recv, the_figures_count_what_was_taken)
 	EXPECT_EQ(0ULL, self->s.header->events_pending);
 }
 
+TEST_F(recv, requests_to_cancel_are_for_the_scheduler_only)
+{
+	ASSERT_EQ(0, set_nonblock(self->hnd));
+	ASSERT_EQ(0, ctx_cancel(self->s.fd, self->id, 7));
+	EXPECT_EQ(0, hnd_poll(self->hnd) & POLLIN);
+	EXPECT_EQ(-EAGAIN, take(self));
+	ASSERT_EQ(0, ctx_wake(self->s.fd, self->id, 8));
+	EXPECT_EQ(8, take(self));
+	EXPECT_EQ(-EAGAIN, take(self));
+	EXPECT_EQ(7, event_take(self->s.fd, self->id, CORO_EVENT_CANCEL));
+}
+
 static long take_as_stranger(void *arg)
 {
 	return -(take(arg) != 1);

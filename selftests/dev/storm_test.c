@@ -16,7 +16,7 @@
 #define NR_VALUES (NR_SENDERS * PER_SENDER)
 #define RESULT 4242
 
-enum role {
+enum part {
 	OWNER,
 	SENDER, /* three of them */
 	RECEIVER = SENDER + NR_SENDERS, /* of the second context */
@@ -75,7 +75,7 @@ static long owner_read(struct storm *s, int fd)
 static int owner_give(struct storm *s, int fd, const __u64 *ids)
 {
 	static const struct {
-		enum role to;
+		enum part to;
 		int ctx;
 		__u32 rights;
 	} gifts[] = {
@@ -147,7 +147,7 @@ static long send_somehow(struct storm *s, struct ring *r, int fd, __u64 value)
 	return ret == -EOPNOTSUPP ? hnd_send(fd, value) : ret;
 }
 
-static long be_sender(struct storm *s, enum role role)
+static long be_sender(struct storm *s, enum part role)
 {
 	static struct ring r;
 	__u64 value = (role - SENDER) * PER_SENDER;
@@ -162,11 +162,10 @@ static long be_sender(struct storm *s, enum role role)
 		MUST(0, ring_init(&r, 0, false, false));
 	for (i = 0; i < PER_SENDER; i++, value++) {
 		ret = send_somehow(s, &r, hnd[i & 1], value);
-		if (!ret)
-			s->tale->sent[value] = 1;
-		else if (ret == -EPIPE)
+		if (ret == -EPIPE)
 			break;
-		else
+		s->tale->sent[value] = !ret;
+		if (ret)
 			tell_error(s, "a sender", ret);
 	}
 	ret = ctx_cancel(hnd[0], 0, role);
@@ -265,7 +264,7 @@ static long be_joiner(struct storm *s)
 	return 0;
 }
 
-static long play(struct storm *s, enum role role)
+static long play(struct storm *s, enum part role)
 {
 	switch (role) {
 	case OWNER:
@@ -282,7 +281,7 @@ static long play(struct storm *s, enum role role)
 }
 
 /* Which end of whose socket a role keeps. */
-static bool keeps(enum role role, enum role of, int end)
+static bool keeps(enum part role, enum part of, int end)
 {
 	if (of == OWNER)
 		return role == OWNER && end == 1;
@@ -291,28 +290,28 @@ static bool keeps(enum role role, enum role of, int end)
 	return role == (end ? of : OWNER);
 }
 
-static int start(struct storm *s, enum role role)
+static int start(struct storm *s, enum part as)
 {
-	enum role of;
+	enum part of;
 	int end;
 
-	s->pid[role] = fork();
-	if (s->pid[role])
-		return sys(s->pid[role]) < 0 ? -errno : 0;
+	s->pid[as] = fork();
+	if (s->pid[as])
+		return sys(s->pid[as]) < 0 ? -errno : 0;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (of = 0; of < NR_ROLES; of++) {
 		for (end = 0; end < 2; end++) {
-			if (!keeps(role, of, end))
+			if (!keeps(as, of, end))
 				close(s->sock[of][end]);
 		}
 	}
-	_exit(-play(s, role));
+	_exit(-play(s, as));
 }
 
 /* Who takes part: the owner, and so many others in the order of their roles. */
 static int start_all(struct storm *s, unsigned int others)
 {
-	enum role role;
+	enum part role;
 
 	for (role = 0; role < NR_ROLES; role++) {
 		s->pid[role] = 0;
@@ -330,8 +329,8 @@ static int start_all(struct storm *s, unsigned int others)
 	return 0;
 }
 
-/* 0 if @role ended well, or was killed when that was to be. */
-static long end_of(struct storm *s, enum role role, bool killed)
+/* 0 if @role has ended well, or was killed when that was to be. */
+static long end_of(struct storm *s, enum part role, bool killed)
 {
 	long ret = s->pid[role] ? child_wait(s->pid[role]) : 0;
 
@@ -373,7 +372,7 @@ static long blow(struct storm *s)
 	unsigned int others = 1 + rnd(&s->seed) % (NR_ROLES - 1);
 	unsigned int victim = rnd(&s->seed) % (2 * NR_ROLES);
 	bool has_receiver = others >= RECEIVER, killed, stop;
-	enum role role;
+	enum part role;
 	long bad = 0;
 	int i;
 
@@ -442,7 +441,9 @@ TEST_F_TIMEOUT(storm, what_is_sent_comes_once_and_nothing_is_left, 60)
 	time_t began = 0;
 	unsigned int round;
 
-	for (round = 0; round < ROUNDS && time_left(&began, SECONDS); round++) {
+	for (round = 0;
+	     round < ROUNDS && time_left(&began, SECONDS * slowdown());
+	     round++) {
 		ASSERT_EQ(0, blow(&self->s))
 		{
 			TH_LOG("round %u", round);

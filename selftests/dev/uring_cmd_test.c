@@ -127,6 +127,18 @@ TEST_F(cmd, park_on_a_handle_takes_what_is_there_for_its_context)
 	EXPECT_EQ(1, STAT(self->s.fd, events_pending));
 }
 
+TEST_F(cmd, park_of_no_id_takes_requests_to_cancel_and_a_handle_does_not)
+{
+	ASSERT_EQ(0, ctx_cancel(self->s.fd, self->id, 7));
+	EXPECT_EQ(-EAGAIN, run_park(self, self->recv, 0, 8, 0));
+	ASSERT_EQ(0, ctx_wake(self->s.fd, self->id, 8));
+	EXPECT_EQ(1, run_park(self, self->recv, 0, 8, 0));
+	EXPECT_TRUE(got(self, 0, self->id, 8));
+	EXPECT_EQ(1, run_park(self, self->s.fd, 0, 8, 0));
+	EXPECT_EQ(CORO_EVENT_CANCEL, self->events[0].kind);
+	EXPECT_EQ(7ULL, self->events[0].value);
+}
+
 TEST_F(cmd, park_takes_no_more_than_it_asks_for)
 {
 	unsigned int i;
