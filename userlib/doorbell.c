@@ -123,12 +123,13 @@ int coro__post(struct coro_loop *l, struct coro__note *note)
 	return 0;
 }
 
-void coro__doorbell_answer(struct coro__loop *loop)
+static void coro__doorbell_empty(struct coro__loop *loop,
+				 struct coro__note *leave)
 {
 	struct coro__note *last, *first = NULL;
 
-	last = __atomic_exchange_n(&loop->shared->inbox, NULL,
-				   __ATOMIC_ACQUIRE);
+	last = __atomic_exchange_n(&loop->shared->inbox, leave,
+				   __ATOMIC_ACQ_REL);
 	while (last) {
 		struct coro__note *note = last;
 
@@ -145,17 +146,15 @@ void coro__doorbell_answer(struct coro__loop *loop)
 	}
 }
 
+void coro__doorbell_answer(struct coro__loop *loop)
+{
+	coro__doorbell_empty(loop, NULL);
+}
+
 void coro__doorbell_close(struct coro__loop *loop)
 {
-	struct coro__note **inbox = &loop->shared->inbox;
-	struct coro__note *none = NULL;
-
-	while (!__atomic_compare_exchange_n(inbox, &none, CORO__CLOSED, false,
-					    __ATOMIC_ACQ_REL,
-					    __ATOMIC_RELAXED)) {
-		coro__doorbell_answer(loop);
-		none = NULL;
-	}
+	/* At once: what posts itself again would never let it get empty. */
+	coro__doorbell_empty(loop, CORO__CLOSED);
 	if (loop->listens)
 		coro__watch_stop(loop, &loop->shared->watch);
 	loop->listens = false;

@@ -38,6 +38,8 @@ static void coro__port_told(struct coro *c, bool dead)
 	if (p->ended)
 		return;
 	p->ended = true;
+	/* The backend knows the id as one that ended. */
+	c->id_taken = true;
 	list_del(&p->all);
 	if (p->cancellable)
 		c->sched->nr_cancellable--;

@@ -310,17 +310,28 @@ static void coro__cancels_note(struct coro__loop *loop, struct coro__note *note)
 	}
 }
 
+/* With the scheduler's lock. The note is in an inbox at most once: only its run takes it out. */
+static void coro__cancels_post(struct coro__sched *s)
+{
+	if (!s->loop || s->noted)
+		return;
+	s->noted = true;
+	s->note.run = coro__cancels_note;
+	coro__post(s->loop, &s->note);
+}
+
 static void coro__portable_begin_loop(struct coro__loop *loop)
 {
 	struct coro__sched *s = loop->thread->sched;
 
+	if (!list_empty(&s->ports))
+		coro__doorbell_listen(loop);
+	/* What came before is answered before the first turn. */
 	pthread_mutex_lock(&s->lock);
 	s->loop = loop->shared;
+	if (!list_empty(&s->cancels))
+		coro__cancels_post(s);
 	pthread_mutex_unlock(&s->lock);
-	if (!list_empty(&s->ports)) {
-		coro__doorbell_listen(loop);
-		coro__cancels_note(loop, &s->note);
-	}
 }
 
 static void coro__portable_end_loop(struct coro__loop *loop)
@@ -445,11 +456,7 @@ static void coro__box_cancel(struct coro__box *box, uint64_t reason)
 	coro__box_get(box);
 	pthread_mutex_lock(&s->lock);
 	list_add_tail(&s->cancels, &box->cancel);
-	if (s->loop && !s->noted) {
-		s->noted = true;
-		s->note.run = coro__cancels_note;
-		coro__post(s->loop, &s->note);
-	}
+	coro__cancels_post(s);
 	pthread_mutex_unlock(&s->lock);
 }
 
