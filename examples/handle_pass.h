@@ -5,6 +5,7 @@
 
 #include <coro.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Lets the other end of @sock send messages to the caller, and learn of its end. */
 static inline int give_handle(int sock)
@@ -47,13 +48,21 @@ static inline int take_handle(int sock, struct coro_handle **ret_handle)
 			      .msg_iovlen = 1,
 			      .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
+	struct cmsghdr *head;
 	int fd, ret;
 
 	ret = coro_io_recvmsg(sock, &msg, MSG_CMSG_CLOEXEC, CORO_NEVER);
-	if (ret <= 0 || !CMSG_FIRSTHDR(&msg))
+	head = CMSG_FIRSTHDR(&msg);
+	if (ret <= 0)
 		return ret < 0 ? ret : -EOWNERDEAD;
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
-	return coro_handle_open(ret_handle, fd);
+	if (!head || head->cmsg_type != SCM_RIGHTS ||
+	    head->cmsg_len != CMSG_LEN(sizeof(fd)))
+		return -EBADMSG;
+	memcpy(&fd, CMSG_DATA(head), sizeof(fd));
+	ret = coro_handle_open(ret_handle, fd);
+	if (ret)
+		close(fd);
+	return ret;
 }
 
 static inline int swap_handles(int sock, struct coro_handle **ret_handle)

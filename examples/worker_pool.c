@@ -42,8 +42,10 @@ static long work(void *arg)
 static long watch(void *arg)
 {
 	struct worker *w = arg;
-	int err = w->end = coro_handle_join(w->handle, NULL, CORO_NEVER);
+	struct coro_handle *h = coro_handle_get(w->handle);
+	int err = w->end = coro_handle_join(h, NULL, CORO_NEVER);
 
+	coro_handle_put(h);
 	if (err)
 		coro_cancel(w->boss);
 	return err;
@@ -71,8 +73,10 @@ static long supervise(void *arg)
 
 	w->boss = coro_self();
 	err = watcher ? swap_handles(w->sock, &w->handle) : -ENOMEM;
-	if (err)
+	if (err) {
+		coro_put(watcher);
 		return err;
+	}
 	coro_start(watcher);
 	while (!err && got < REQUESTS) {
 		if (asked < REQUESTS && asked < got + AT_ONCE)
@@ -132,6 +136,8 @@ int main(void)
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socks))
 			return 1;
 		w->pid = fork();
+		if (w->pid < 0)
+			return 1;
 		w->sock = socks[!w->pid];
 		close(socks[!!w->pid]);
 		if (!w->pid)

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* The way into a running loop from other threads: an inbox, and a bell for when it sleeps. */
+#define _GNU_SOURCE
 #include "doorbell.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* What the inbox of a loop that has ended holds; never run. */
@@ -43,7 +45,8 @@ void coro__doorbell_drop(struct coro_loop *l)
 
 	if (__atomic_sub_fetch(&l->refs, 1, __ATOMIC_ACQ_REL))
 		return;
-	close(l->fd);
+	/* Not close(): see coro__doorbell_ring(). */
+	syscall(SYS_close, l->fd);
 	free(l);
 	errno = saved;
 }
@@ -88,7 +91,9 @@ static void coro__doorbell_ring(struct coro_loop *l)
 	if (!__atomic_load_n(&l->asleep, __ATOMIC_SEQ_CST) ||
 	    !__atomic_exchange_n(&l->asleep, false, __ATOMIC_SEQ_CST))
 		return;
-	while (write(l->fd, &one, sizeof(one)) < 0 && errno == EINTR)
+	/* Not write(), where pthread_cancel() could end a thread that holds locks. */
+	while (syscall(SYS_write, l->fd, &one, sizeof(one)) < 0 &&
+	       errno == EINTR)
 		;
 	errno = saved;
 }

@@ -2,6 +2,7 @@
 /* Mailboxes and ends of coroutines in the kernel, for whoever has a handle's descriptor. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -103,7 +104,7 @@ static void coro__cmd_stopped(struct coro__loop *loop, struct coro__op *op,
 	(void)flags;
 	if (!cmd->op.inflight)
 		coro__cmd_end(loop, cmd);
-	else if (res)
+	else if (res == -ENOENT || res == -ENOMEM)
 		coro__cmd_stop(loop, cmd);
 }
 
@@ -253,11 +254,20 @@ static int coro__device_wake(struct coro *c, uint64_t value)
 	return err == -ENOENT || err == -ESTALE ? -EPIPE : err;
 }
 
-/* Somebody may wait for it, and nobody would tell them later: memory has to come. */
-static void coro__device_finish(const struct coro *c)
+/* Somebody may wait for this, and nobody would tell them later: memory has to come. */
+static void coro__device_insist(const struct coro *c, unsigned long cmd,
+				void *args)
 {
 	const struct timespec ts = { .tv_nsec = CORO_MSEC };
 	int saved = errno;
+
+	while (coro__device_ioctl(c->sched->space.fd, cmd, args) == -ENOMEM)
+		nanosleep(&ts, NULL);
+	errno = saved;
+}
+
+static void coro__device_finish(const struct coro *c)
+{
 	struct coro_finish finish = { .id = c->id,
 				      .value = (uint64_t)c->value };
 	struct coro_finish_args args = {
@@ -266,10 +276,7 @@ static void coro__device_finish(const struct coro *c)
 		.finishes = (uintptr_t)&finish,
 	};
 
-	while (coro__device_ioctl(c->sched->space.fd, CORO_IOC_FINISH, &args) ==
-	       -ENOMEM)
-		nanosleep(&ts, NULL);
-	errno = saved;
+	coro__device_insist(c, CORO_IOC_FINISH, &args);
 }
 
 /*
@@ -286,7 +293,7 @@ static void coro__device_forsake(const struct coro *c)
 		.ids = (uintptr_t)&c->id,
 	};
 
-	coro__device_ioctl(c->sched->space.fd, CORO_IOC_FREE, &args);
+	coro__device_insist(c, CORO_IOC_FREE, &args);
 	*c->shm = shm;
 }
 
@@ -419,6 +426,7 @@ static int coro__device_adopt(struct coro_handle *h, int fd)
 		return -EINVAL;
 	if (ret >= 0)
 		coro__device_close_fd(ret);
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	h->fd = fd;
 	return 0;
 }

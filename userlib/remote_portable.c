@@ -212,6 +212,8 @@ static void coro__portable_end_port(struct coro *c, bool dead)
 	struct coro__box *box = coro__box_of(c);
 	bool cancelling;
 
+	if (coro__box_is_inherited(box))
+		return;
 	pthread_mutex_lock(&box->lock);
 	box->state = dead ? CORO__BOX_DEAD : CORO__BOX_ENDED;
 	box->value = c->value;
@@ -243,6 +245,8 @@ static int coro__portable_wake(struct coro *c, uint64_t value)
 	if (err)
 		return err;
 	box = coro__box_of(c);
+	if (coro__box_is_inherited(box))
+		return -EPIPE;
 	pthread_mutex_lock(&box->lock);
 	err = coro__box_give(box, value);
 	pthread_mutex_unlock(&box->lock);

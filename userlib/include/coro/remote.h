@@ -57,7 +57,7 @@ int coro_export(struct coro *c, unsigned int rights,
  * coro_handle_open() - make a handle of a file descriptor that came from elsewhere
  * @ret_handle: the handle, with one reference.
  * @fd: from SCM_RIGHTS, pidfd_getfd(2), or inherited. The handle's on success,
- *	still the caller's on error.
+ *	and O_CLOEXEC from then on; still the caller's on error.
  *
  * What the handle allows is in the descriptor. Opens the thread's scheduler if
  * need be.
@@ -225,7 +225,8 @@ int coro_cancel_reason(uint64_t *ret_reason);
  * Return:
  * * 0		 - *@ret_value is the message
  * * -ETIMEDOUT	 - @deadline_ns passed, and none came
- * * -ECANCELED	 - the caller was cancelled, and none came
+ * * -ECANCELED	 - the caller was cancelled: before the call, or while it
+ *		   waited and none came
  * * -EPERM	 - not called from a coroutine of a running loop
  * * -EINVAL	 - @ret_value is NULL
  * * -ENOMEM	 - no memory
