@@ -482,10 +482,11 @@ struct coro_uring_args {
 /**
  * CORO_URING_PARK - wait for events, and take them.
  *
- * On a scheduler: of the context @id, or with 0 all that read would give. On a
- * handle with CORO_RIGHT_RECV: its messages. Result: how many events. EBUSY: it
- * would have to wait, and another PARK waits for the same context. ESTALE: it
- * was freed. EPIPE: it was finished, and no message is left. EOWNERDEAD.
+ * On a scheduler: messages of the context @id, or with 0 all that read would
+ * give. On a handle with CORO_RIGHT_RECV: its messages. Result: how many events.
+ * EBUSY: it would have to wait, and another PARK waits for the same context.
+ * ESTALE: it was freed. EPIPE: it was finished, and no message is left.
+ * EOWNERDEAD.
  */
 #define CORO_URING_PARK	_IOWR(CORO_IOC_MAGIC, 0x20, struct coro_uring_args)
 /**
