@@ -8,8 +8,9 @@ import sys
 import tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.append(os.path.join(TOP, "selftests", "vm"))
+sys.path += [os.path.join(TOP, "selftests"), os.path.join(TOP, "selftests", "vm")]
 
+import kernel as kernels  # noqa: E402
 import machine  # noqa: E402
 import session  # noqa: E402
 
@@ -27,12 +28,12 @@ def command(kernel, initrd, memory, console, port, counting):
     return argv
 
 
-def run(kernel, init, module, jobs, memory, counting, limit):
-    """Boots, runs jobs ((name, argv, program, env), ...) with the module, and
-    returns what they printed. Raises RuntimeError if it did not go well."""
+def run(kernel, init, jobs, memory, counting, limit):
+    """Boots one of .ci/kernels, runs jobs ((name, argv, program, env), ...) with the
+    module, and returns what they printed. Raises RuntimeError if it did not go well."""
     with tempfile.TemporaryDirectory() as tmp:
-        plan = session.Session(kernel, init, tmp, memory)
-        plan.add_module(module)
+        plan = session.Session(kernels.Kernel(kernel), init, tmp, memory)
+        plan.add_module()
         for name, argv, program, env in jobs:
             plan.add_job(session.Job(name, argv, limit, env), program)
         for _ in range(session.TRIES):
@@ -50,7 +51,7 @@ def boot(plan, tmp, limit, counting):
     initrd, console, port = (os.path.join(tmp, n) for n in ("initrd", "console.log", "port.log"))
     plan.image.data("/plan", plan.plan(nonce))
     plan.image.write(initrd)
-    argv = command(plan.kernel, initrd, plan.memory, console, port, counting)
+    argv = command(plan.kernel.image, initrd, plan.memory, console, port, counting)
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as qemu:
         try:
             machine.watch(qemu, port, nonce, limit, None)
