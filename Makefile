@@ -3,7 +3,7 @@
 
 # Without KERNEL: all of .ci/kernels where more than one makes sense, else the first.
 asked := $(KERNEL)
-KERNEL ?= 6.1
+KERNEL ?= $(if $(DEBUG),7.2,6.1)
 ifneq ($(DEBUG),)
 override KERNEL := $(KERNEL)-debug
 asked := $(KERNEL)

@@ -101,17 +101,24 @@ static long run_a(FIXTURE_DATA(file) * self)
 }
 
 /* Cancel A: what the cancellation said. A worker may not have begun with it, or be at it. */
+/*
+ * A worker of io_uring that is told while it only tries may wait again, in a
+ * poll, and in between it is not found: tell it until it is over.
+ */
 static long cancel_a(FIXTURE_DATA(file) * self)
 {
-	struct io_uring_sqe *sqe =
-		ring_sqe(&self->r, IORING_OP_ASYNC_CANCEL, -1, TAG_B);
+	struct io_uring_sqe *sqe;
 	long ret;
 
-	sqe->flags &= ~IOSQE_ASYNC;
-	sqe->addr = TAG_A;
-	ret = ring_submit(&self->r);
-	ret = ret ? ret : ring_wait(&self->r, TAG_B);
-	return ret == -EALREADY ? 0 : ret;
+	do {
+		sqe = ring_sqe(&self->r, IORING_OP_ASYNC_CANCEL, -1, TAG_B);
+		sqe->flags &= ~IOSQE_ASYNC;
+		sqe->addr = TAG_A;
+		ret = ring_submit(&self->r);
+		ret = ret ? ret : ring_wait(&self->r, TAG_B);
+	} while ((ret == -EALREADY || ret == -ENOENT) &&
+		 ring_quiet(&self->r, TAG_A));
+	return ring_quiet(&self->r, TAG_A) ? ret : 0;
 }
 
 /* True if a request of a worker, or one that was waiting, was cancelled. */
