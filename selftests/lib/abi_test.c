@@ -72,6 +72,10 @@ TEST(states_and_reasons_never_change)
 	EXPECT_EQ(5, (int)CORO_AWAITS_TURN);
 	EXPECT_EQ(6, (int)CORO_AWAITS_MESSAGE);
 	EXPECT_EQ(7, (int)CORO_AWAITS_HANDLE);
+	EXPECT_EQ(8, (int)CORO_AWAITS_LOCK);
+	EXPECT_EQ(9, (int)CORO_AWAITS_EVENT);
+	EXPECT_EQ(10, (int)CORO_AWAITS_QUEUE);
+	EXPECT_EQ(11, (int)CORO_AWAITS_GROUP);
 }
 
 static long give_arg(void *arg)

@@ -610,6 +610,10 @@ enum coro_state {
  * @CORO_AWAITS_MESSAGE: a message in its mailbox; the argument is 0.
  * @CORO_AWAITS_HANDLE: the end of somebody else's coroutine, or room in its
  *	mailbox; the argument is 0.
+ * @CORO_AWAITS_LOCK: a lock or permits; the argument is its address, as below.
+ * @CORO_AWAITS_EVENT: an event, a condition or a barrier.
+ * @CORO_AWAITS_QUEUE: an item, or room for one.
+ * @CORO_AWAITS_GROUP: the end of all coroutines of a group.
  */
 enum coro_awaits {
 	CORO_AWAITS_NOTHING = 0,
@@ -620,6 +624,10 @@ enum coro_awaits {
 	CORO_AWAITS_TURN = 5,
 	CORO_AWAITS_MESSAGE = 6,
 	CORO_AWAITS_HANDLE = 7,
+	CORO_AWAITS_LOCK = 8,
+	CORO_AWAITS_EVENT = 9,
+	CORO_AWAITS_QUEUE = 10,
+	CORO_AWAITS_GROUP = 11,
 };
 
 /**

@@ -30,5 +30,6 @@
 #include <coro/object.h>
 #include <coro/remote.h>
 #include <coro/time.h>
+#include <coro/wait.h>
 
 #endif /* CORO_H */
