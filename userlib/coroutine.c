@@ -5,6 +5,7 @@
 #include <execinfo.h>
 #include <string.h>
 
+#include "group.h"
 #include "sched.h"
 #include "switch.h"
 
@@ -69,6 +70,8 @@ static void coro__end(struct coro *c, long value)
 	struct coro__act *act = t->act;
 	struct coro *to = c->awaiter;
 
+	if (t->task)
+		coro__scope_abandon(t->loop, t->task, c);
 	c->value = value;
 	coro__set_state(c, CORO_STATE_CLOSED);
 	coro__set_awaits(c, CORO_AWAITS_NOTHING, 0);
@@ -93,7 +96,8 @@ static void coro__end(struct coro *c, long value)
 void coro__main(struct coro *c)
 {
 	coro__jump_end(c);
-	coro__end(c, c->fn(c->arg));
+	coro__end(c, c->task.loop && c->task.restarts ? coro__group_run(c) :
+							c->fn(c->arg));
 	__builtin_unreachable();
 }
 
@@ -178,6 +182,7 @@ static int coro__drive(struct coro__thread *t, struct coro *c,
 		.root = c,
 		.prev = t->cur,
 		.sp = t->cur ? &t->cur->shm->sp : &t->sp,
+		.scope = t->task ? t->task->task.scope : NULL,
 		.saved_errno = *t->errno_p,
 	};
 
@@ -277,6 +282,8 @@ int coro_yield(long value, long *ret_value)
 
 	if (!c || act->loop)
 		return -EPERM;
+	if (t->task && t->task->task.scope != act->scope)
+		return -EBUSY;
 	act->value = value;
 	act->outcome = CORO_YIELDED;
 	if (act->root != c && !act->root->awaiter)

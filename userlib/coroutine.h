@@ -7,10 +7,13 @@
 #include <stdbool.h>
 
 #include "list.h"
+#include "scope.h"
 
+struct coro__group;
 struct coro__loop;
 struct coro__port;
 struct coro__sched;
+struct coro__starter;
 struct coro_loop;
 struct coro__wait;
 
@@ -27,6 +30,7 @@ struct coro__act {
 	int outcome; /* CORO_YIELDED or CORO_ENDED */
 	int saved_errno; /* the driver's */
 	bool loop; /* the driver is a loop: takes no yield */
+	struct coro__scope *scope; /* that the driver is in, if it is a task */
 };
 
 /* A coroutine that was handed to a loop. */
@@ -38,9 +42,15 @@ struct coro__task {
 	struct coro__wait *wait; /* what it is parked in; NULL if it is not */
 	struct list all; /* in loop->tasks */
 	struct list ready; /* in loop->ready */
-	struct list joiners; /* struct coro__join of those who await it */
-	int cancel; /* what the next wait fails with, or 0 */
-	bool told; /* ready to be told of a cancel: one more is the same */
+	struct list joiners; /* struct coro__joiner.link */
+	struct coro__scope root; /* the coroutine as a scope */
+	struct coro__scope *scope; /* the innermost that it is in */
+	struct coro__group *group; /* whose child it is, or NULL */
+	struct coro__starter *starter; /* waits for coro_started(), or NULL */
+	void (*dispose)(void *arg); /* if it is never entered */
+	bool restarts; /* runs by coro__group_run() */
+	bool retrieved; /* somebody knows, or is to know, its result */
+	bool seen; /* scratch of coro_ends_new() */
 };
 
 /*

@@ -48,11 +48,9 @@ static void coro__io_complete(struct coro__loop *loop, struct coro__op *op,
 		res = io->first;
 	else
 		io->flags = flags;
-	/* What was finished all the same counts, and the cancel waits for the next wait. */
+	/* What was finished all the same counts; a cancel shows in the next wait. */
 	if (io->why && coro__io_was_cancelled(res))
 		res = io->why;
-	else if (io->why == -ECANCELED)
-		io->wait.task->task.cancel = io->why;
 	coro__wake(loop, &io->wait, res);
 }
 
@@ -61,16 +59,9 @@ static void coro__io_interrupt(struct coro__loop *loop, struct coro__wait *w,
 {
 	struct coro__io *io = container_of(w, struct coro__io, wait);
 
-	if (io->must_finish) {
-		w->task->task.cancel = why;
+	/* What came first, a deadline or a cancel, is what the call returns. */
+	if (io->must_finish || io->why)
 		return;
-	}
-	if (io->why) {
-		/* A deadline came first and is what the call returns. */
-		if (io->why != why)
-			w->task->task.cancel = why == -ECANCELED ? why : 0;
-		return;
-	}
 	io->why = why;
 	if (coro__op_cancel(loop, &io->op))
 		coro__wake(loop, w, why);

@@ -28,13 +28,12 @@ static void coro__loop_expire(struct coro__loop *loop)
 	if (!loop->timers.root)
 		return;
 	now = coro_now();
+	loop->now_ns = now;
 	while (loop->timers.root && loop->timers.root->deadline_ns <= now) {
 		struct coro__timer *t = loop->timers.root;
-		struct coro__wait *w =
-			container_of(t, struct coro__wait, timer);
 
 		coro__timer_disarm(&loop->timers, t);
-		w->interrupt(loop, w, -ETIMEDOUT);
+		t->fire(loop, t);
 	}
 }
 
@@ -50,7 +49,7 @@ bool coro__loop_stuck(const struct coro__loop *loop)
 {
 	return list_empty(&loop->ready) && loop->inflight == loop->background &&
 	       list_empty(&loop->queued) && !loop->timers.root &&
-	       !loop->closing && !coro__loop_reachable(loop);
+	       !coro__loop_reachable(loop);
 }
 
 static void coro__loop_turn(struct coro__loop *loop)
@@ -70,6 +69,19 @@ static void coro__loop_turn(struct coro__loop *loop)
 	}
 }
 
+/*
+ * Main is told first. If it cannot be, as when it waits for the children of a
+ * group that do not end, everybody is.
+ */
+static void coro__loop_unstick(struct coro__loop *loop)
+{
+	coro__task_interrupt(loop, loop->main, -EDEADLK);
+	for (struct list *l = loop->tasks.next;
+	     l != &loop->tasks && list_empty(&loop->ready); l = l->next)
+		coro__task_interrupt(
+			loop, container_of(l, struct coro, task.all), -EDEADLK);
+}
+
 static void coro__loop_step(struct coro__loop *loop)
 {
 	if (coro__doorbell_rang(loop))
@@ -82,7 +94,7 @@ static void coro__loop_step(struct coro__loop *loop)
 	    list_empty(&loop->queued))
 		return;
 	if (coro__loop_stuck(loop))
-		coro__task_interrupt(loop, loop->main, -EDEADLK);
+		coro__loop_unstick(loop);
 	coro__loop_poll(loop);
 	coro__loop_expire(loop);
 }
@@ -91,12 +103,7 @@ static void coro__loop_step(struct coro__loop *loop)
 static void coro__loop_end(struct coro__loop *loop)
 {
 	loop->closing = true;
-	for (struct list *l = loop->tasks.next; l != &loop->tasks;
-	     l = l->next) {
-		struct coro *task = container_of(l, struct coro, task.all);
-
-		coro__task_interrupt(loop, task, -ECANCELED);
-	}
+	coro__scope_cancel(loop, &loop->scope);
 	while (!list_empty(&loop->tasks))
 		coro__loop_step(loop);
 	loop->thread->sched->be->remote->end_loop(loop);
@@ -119,6 +126,8 @@ static int coro__loop_init(struct coro__loop *loop, struct coro__thread *t,
 	list_init(&loop->queued);
 	list_init(&loop->cancels);
 	list_init(&loop->streams);
+	coro__scope_add(&loop->scope, NULL, NULL, false);
+	loop->now_ns = coro_now();
 	err = coro__loop_opts(opts, &loop->opts);
 	if (!err)
 		err = coro__doorbell_new(&loop->shared);

@@ -27,7 +27,11 @@ struct coro__loop {
 	uint64_t inflight; /* operations whose last completion is to come */
 	uint64_t background; /* of them, those of a struct coro__watch */
 	uint64_t outside; /* parked ones that only others can wake */
-	bool closing; /* main ended: every wait fails, no stream goes on */
+	struct coro__scope scope; /* of all */
+	struct coro *eager; /* to run before the one that left its turn for it */
+	int64_t now_ns; /* no later than now */
+	unsigned int budget; /* waits until the running one must take turns */
+	bool closing; /* main ended: no stream goes on */
 	bool listens; /* others can ring */
 	bool knows_waitid;
 	struct coro__buffers *buffers;
@@ -49,8 +53,9 @@ struct coro__wait {
 };
 
 /*
- * A wait may begin: a coroutine of a running loop calls, and no cancel is
- * pending (which is consumed). 0 or -EPERM, -ECANCELED.
+ * A wait may begin: a coroutine of a running loop calls, and it is not cancelled.
+ * 0 or -EPERM, -ECANCELED. Who has begun many without having to wait lets the
+ * others run first.
  */
 int coro__wait_begin(struct coro__loop **ret_loop);
 
@@ -110,6 +115,29 @@ int coro__io_wait(struct coro__loop *loop, const struct io_uring_sqe *sqe,
 /* Nothing runs, and nothing is under way that could make it run. */
 bool coro__loop_stuck(const struct coro__loop *loop);
 
+/* How a coroutine is made a task. */
+struct coro__spawn {
+	struct coro__group *group; /* NULL: the loop's */
+	const char *name;
+	void *origin;
+	void (*dispose)(void *arg);
+	bool eager;
+};
+
+/* Creates and starts; *@ret_coro, unless NULL, is with a reference. */
+int coro__spawn(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
+		const struct coro__spawn *how);
+
+/* Is told of the end of a coroutine; in its list of joiners until then. */
+struct coro__joiner {
+	struct list link;
+	void (*told)(struct coro__loop *loop, struct coro__joiner *j);
+};
+
+/* Whoever waits in coro_group_start() for @child goes on. */
+void coro__starter_tell(struct coro__loop *loop, struct coro *child, int err,
+			long value);
+
 /* Submits, waits if nothing is ready, and hands out completions. */
 void coro__loop_poll(struct coro__loop *loop);
 
@@ -121,7 +149,7 @@ int coro__ring_init(struct coro__loop *loop);
 /* Runs a ready coroutine until it parks or ends. */
 void coro__task_run(struct coro__loop *loop, struct coro *task);
 
-/* Makes what @task waits in fail, or its next wait. */
+/* Makes what @task waits in fail, unless that ended or cannot. */
 void coro__task_interrupt(struct coro__loop *loop, struct coro *task, int why);
 
 /* Of what their users left: stops it, and once it is over takes it apart. */

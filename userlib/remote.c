@@ -84,7 +84,7 @@ void coro__port_cancel(struct coro__loop *loop, struct coro *c, uint64_t reason)
 	while (task->awaiter)
 		task = task->awaiter;
 	if (task->task.loop == loop)
-		coro__task_interrupt(loop, task, -ECANCELED);
+		coro__scope_cancel(loop, &task->task.root);
 	else
 		c->port->cancelled = true;
 }

@@ -73,11 +73,9 @@ static void coro__cmd_end(struct coro__loop *loop, struct coro__cmd *cmd)
 {
 	int res = cmd->res;
 
-	/* What came all the same counts, and the cancel waits for the next wait. */
+	/* What came all the same counts; a cancel shows in the next wait. */
 	if (cmd->why && res == -ECANCELED)
 		res = cmd->why;
-	else if (cmd->why == -ECANCELED)
-		cmd->wait.task->task.cancel = cmd->why;
 	coro__wake(loop, &cmd->wait, res);
 }
 
@@ -113,12 +111,9 @@ static void coro__cmd_interrupt(struct coro__loop *loop, struct coro__wait *w,
 {
 	struct coro__cmd *cmd = container_of(w, struct coro__cmd, wait);
 
-	if (cmd->why) {
-		/* A deadline came first and is what the call returns. */
-		if (cmd->why != why)
-			w->task->task.cancel = why == -ECANCELED ? why : 0;
+	/* What came first, a deadline or a cancel, is what the call returns. */
+	if (cmd->why)
 		return;
-	}
 	cmd->why = why;
 	if (cmd->op.sqe) {
 		coro__op_cancel(loop, &cmd->op);

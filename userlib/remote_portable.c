@@ -136,8 +136,6 @@ static void coro__far_interrupt(struct coro__loop *loop, struct coro__wait *w,
 	pthread_mutex_unlock(&far->box->lock);
 	if (!over)
 		coro__wake(loop, w, why);
-	else if (why == -ECANCELED)
-		w->task->task.cancel = why;
 }
 
 /* With the box locked; unlocks it. */

@@ -2,14 +2,30 @@
 /* A coroutine of a loop: started, parked, woken, cancelled and joined. */
 #include <errno.h>
 
+#include "group.h"
+#include "opts.h"
 #include "remote.h"
+
+/* Waits that may begin one after the other before the others have their turn. */
+#define CORO__BUDGET 256
 
 /* Waits until @target ended. */
 struct coro__join {
+	struct coro__joiner joiner;
 	struct coro__wait wait;
 	struct coro *target;
-	struct list link; /* in target->task.joiners */
 };
+
+static void coro__leave_to_loop(struct coro__thread *t);
+static void coro__make_ready(struct coro__loop *loop, struct coro *task);
+
+/* Lets every other ready coroutine run once. */
+static void coro__give_turn(struct coro__loop *loop)
+{
+	coro__set_suspended(loop->thread->cur, CORO_AWAITS_TURN, 0);
+	coro__make_ready(loop, loop->thread->task);
+	coro__leave_to_loop(loop->thread);
+}
 
 int coro__wait_begin_uncancelled(struct coro__loop **ret_loop)
 {
@@ -23,17 +39,18 @@ int coro__wait_begin_uncancelled(struct coro__loop **ret_loop)
 
 int coro__wait_begin(struct coro__loop **ret_loop)
 {
-	int err = coro__wait_begin_uncancelled(ret_loop);
-	struct coro__task *task;
+	struct coro__thread *t = coro__thread();
+	struct coro__loop *loop = t->loop;
 
-	if (err)
-		return err;
-	task = &(*ret_loop)->thread->task->task;
-	if (task->cancel || (*ret_loop)->closing) {
-		task->cancel = 0;
-		return -ECANCELED;
-	}
-	return 0;
+	if (!t->task)
+		return -EPERM;
+	if (!--loop->budget)
+		coro__give_turn(loop);
+	*ret_loop = loop;
+	if (!t->task->task.scope->cancelled)
+		return 0;
+	coro__scope_blame(t->task->task.scope);
+	return -ECANCELED;
 }
 
 /* From the running coroutine of the loop back to the loop. */
@@ -51,6 +68,13 @@ static void coro__leave_to_loop(struct coro__thread *t)
 	coro__jump(t, me, NULL, &me->shm->sp, t->sp);
 }
 
+static void coro__wait_expire(struct coro__loop *loop, struct coro__timer *t)
+{
+	struct coro__wait *w = container_of(t, struct coro__wait, timer);
+
+	w->interrupt(loop, w, -ETIMEDOUT);
+}
+
 int coro__park(struct coro__loop *loop, struct coro__wait *w,
 	       int64_t deadline_ns, enum coro_awaits kind, uint64_t arg)
 {
@@ -60,7 +84,8 @@ int coro__park(struct coro__loop *loop, struct coro__wait *w,
 	w->task->task.wait = w;
 	w->timer.armed = false;
 	if (deadline_ns != CORO_NEVER)
-		coro__timer_arm(&loop->timers, &w->timer, deadline_ns);
+		coro__timer_arm(&loop->timers, &w->timer, deadline_ns,
+				coro__wait_expire);
 	coro__set_suspended(t->cur, kind, arg);
 	coro__leave_to_loop(t);
 	return w->result;
@@ -76,7 +101,6 @@ void coro__wake(struct coro__loop *loop, struct coro__wait *w, int result)
 	coro__timer_disarm(&loop->timers, &w->timer);
 	w->result = result;
 	w->task->task.wait = NULL;
-	w->task->task.told = result == -ECANCELED;
 	coro__set_awaits(w->task->task.cur, CORO_AWAITS_TURN, 0);
 	coro__make_ready(loop, w->task);
 }
@@ -86,28 +110,32 @@ static void coro__task_end(struct coro__loop *loop, struct coro *task)
 	struct list *joiners = &task->task.joiners;
 
 	while (!list_empty(joiners)) {
-		struct coro__join *j =
-			container_of(joiners->next, struct coro__join, link);
+		struct coro__joiner *j =
+			container_of(joiners->next, struct coro__joiner, link);
 
 		list_del(&j->link);
-		coro__wake(loop, &j->wait, 0);
+		j->told(loop, j);
 	}
+	if (task->task.starter)
+		coro__starter_tell(loop, task,
+				   task->value < 0 && task->value >= -4095 ?
+					   (int)task->value :
+					   -ECHILD,
+				   0);
+	if (task->task.group)
+		coro__group_ended(loop, task->task.group, task);
+	coro__scope_del(&task->task.root);
 	list_del(&task->task.all);
 	coro_put(task);
 }
 
-void coro__task_run(struct coro__loop *loop, struct coro *task)
+/* Until it parks, ends, or leaves its turn to another. */
+static void coro__task_enter(struct coro__loop *loop, struct coro *task)
 {
 	struct coro__thread *t = loop->thread;
 	struct coro *cur = task->task.cur;
 	int saved_errno = *t->errno_p;
 
-	if (task->task.cancel && task->shm->state == CORO_STATE_CREATED) {
-		coro__close_created(task, task->task.cancel);
-		coro__task_end(loop, task);
-		return;
-	}
-	task->task.told = false;
 	t->task = task;
 	t->act = task->task.act;
 	t->cur = cur;
@@ -117,6 +145,29 @@ void coro__task_run(struct coro__loop *loop, struct coro *task)
 	coro__jump(t, NULL, cur, &t->sp, cur->shm->sp);
 	t->task = NULL;
 	*t->errno_p = saved_errno;
+}
+
+void coro__task_run(struct coro__loop *loop, struct coro *task)
+{
+	struct coro *eager;
+
+	if (task->task.root.cancelled &&
+	    task->shm->state == CORO_STATE_CREATED) {
+		if (task->task.dispose)
+			task->task.dispose(task->arg);
+		coro__close_created(task, -ECANCELED);
+		coro__task_end(loop, task);
+		return;
+	}
+	loop->budget = CORO__BUDGET;
+	for (;;) {
+		coro__task_enter(loop, task);
+		eager = loop->eager;
+		if (!eager)
+			break;
+		loop->eager = NULL;
+		coro__task_run(loop, eager);
+	}
 	if (task->shm->state == CORO_STATE_CLOSED)
 		coro__task_end(loop, task);
 }
@@ -125,26 +176,39 @@ void coro__task_interrupt(struct coro__loop *loop, struct coro *task, int why)
 {
 	if (task->task.wait)
 		task->task.wait->interrupt(loop, task->task.wait, why);
-	else if (!task->task.told)
-		task->task.cancel = why;
 }
 
-int coro_start(struct coro *c)
+/* Why @c may not become a task below @up; 0 if it may. */
+static int coro__startable(struct coro__loop *loop, struct coro *c,
+			   const struct coro__scope *up)
 {
-	struct coro__loop *loop = coro__thread()->loop;
 	struct coro__port *port;
 
-	if (!c)
-		return -EINVAL;
-	if (!loop)
-		return -EPERM;
-	if (loop->closing)
+	if (up->cancelled)
 		return -ECANCELED;
 	if (c->shm->state != CORO_STATE_CREATED || c->task.loop)
 		return -EBUSY;
 	port = coro__port_of(c);
 	if (port && port->exported && c->sched != loop->thread->sched)
 		return -EXDEV;
+	return 0;
+}
+
+static int coro__start(struct coro__loop *loop, struct coro *c,
+		       const struct coro__spawn *how)
+{
+	struct coro__group *group = how->group;
+	struct coro__scope *up = group ? &group->timed.scope : &loop->scope;
+	struct coro__port *port = coro__port_of(c);
+	int err;
+
+	if (group && !group->timed.scope.open)
+		return -EPIPE;
+	if (group && group->timed.loop != loop)
+		return -EXDEV;
+	err = coro__startable(loop, c, up);
+	if (err)
+		return err;
 	c->task = (struct coro__task){
 		.loop = loop,
 		.base = {
@@ -154,39 +218,111 @@ int coro_start(struct coro *c)
 		},
 		.act = &c->task.base,
 		.cur = c,
+		.scope = &c->task.root,
+		.group = group,
+		.dispose = how->dispose,
 	};
+	coro__scope_add(&c->task.root, up, c, false);
 	if (port && port->cancelled)
-		c->task.cancel = -ECANCELED;
+		coro__scope_cancel(loop, &c->task.root);
+	if (group) {
+		group->live++;
+		c->task.restarts = group->opts.policy == CORO_POLICY_RESTART;
+	}
 	list_init(&c->task.joiners);
 	list_add_tail(&loop->tasks, &c->task.all);
 	coro_get(c);
-	coro__make_ready(loop, c);
 	return 0;
 }
 
-static int coro__spawn(long (*fn)(void *arg), void *arg, const char *name,
-		       void *origin)
+int coro_start(struct coro *c)
 {
+	const struct coro__spawn how = { .group = NULL };
+	struct coro__loop *loop = coro__thread()->loop;
+	int err;
+
+	if (!c)
+		return -EINVAL;
+	if (!loop)
+		return -EPERM;
+	err = coro__start(loop, c, &how);
+	if (!err)
+		coro__make_ready(loop, c);
+	return err;
+}
+
+/* The caller stands still until @c waits or ends, and nobody runs in between. */
+static void coro__run_eagerly(struct coro__loop *loop, struct coro *c)
+{
+	loop->eager = c;
+	coro__leave_to_loop(loop->thread);
+}
+
+int coro__spawn(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
+		const struct coro__spawn *how)
+{
+	struct coro__thread *t = coro__thread();
 	struct coro *c;
 	int err;
 
-	err = coro__create(&c, fn, arg, name, origin);
+	if (!t->loop || (how->eager && !t->task))
+		return -EPERM;
+	err = coro__create(&c, fn, arg, how->name, how->origin);
 	if (err)
 		return err;
-	err = coro_start(c);
-	coro_put(c);
-	return err;
+	err = coro__start(t->loop, c, how);
+	if (err) {
+		coro_put(c);
+		return err;
+	}
+	if (how->eager)
+		coro__run_eagerly(t->loop, c);
+	else
+		coro__make_ready(t->loop, c);
+	if (ret_coro)
+		*ret_coro = c;
+	else
+		coro_put(c);
+	return 0;
 }
 
 #undef coro_spawn
 int coro_spawn(long (*fn)(void *arg), void *arg)
 {
-	return coro__spawn(fn, arg, NULL, __builtin_return_address(0));
+	const struct coro__spawn how = {
+		.origin = __builtin_return_address(0),
+	};
+
+	return coro__spawn(NULL, fn, arg, &how);
 }
 
 int coro_spawn_named(long (*fn)(void *arg), void *arg, const char *name)
 {
-	return coro__spawn(fn, arg, name, __builtin_return_address(0));
+	const struct coro__spawn how = {
+		.name = name,
+		.origin = __builtin_return_address(0),
+	};
+
+	return coro__spawn(NULL, fn, arg, &how);
+}
+
+int coro_spawn_opts(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
+		    const struct coro_spawn_opts *opts)
+{
+	struct coro__spawn how = { .origin = __builtin_return_address(0) };
+	struct coro_spawn_opts o;
+	int err;
+
+	err = coro__opts_copy(&o, sizeof(o), opts);
+	if (err)
+		return err;
+	if (o.flags & ~CORO_SPAWN_EAGER)
+		return -EINVAL;
+	how.name = o.name;
+	how.group = coro__group(o.group);
+	how.dispose = o.dispose;
+	how.eager = o.flags & CORO_SPAWN_EAGER;
+	return coro__spawn(ret_coro, fn, arg, &how);
 }
 
 int coro_cancel(struct coro *c)
@@ -197,7 +333,7 @@ int coro_cancel(struct coro *c)
 		return -ESRCH;
 	if (c->task.loop != coro__thread()->loop)
 		return -EXDEV;
-	coro__task_interrupt(c->task.loop, c, -ECANCELED);
+	coro__scope_cancel(c->task.loop, &c->task.root);
 	return 0;
 }
 
@@ -206,8 +342,13 @@ static void coro__join_interrupt(struct coro__loop *loop, struct coro__wait *w,
 {
 	struct coro__join *j = container_of(w, struct coro__join, wait);
 
-	list_del(&j->link);
+	list_del(&j->joiner.link);
 	coro__wake(loop, w, why);
+}
+
+static void coro__join_told(struct coro__loop *loop, struct coro__joiner *j)
+{
+	coro__wake(loop, &container_of(j, struct coro__join, joiner)->wait, 0);
 }
 
 /* Whether @c waits, perhaps through others, for @task. */
@@ -225,8 +366,11 @@ static bool coro__join_cycle(const struct coro *c, const struct coro *task)
 
 int coro__join(struct coro__thread *t, struct coro *c, long *ret_value)
 {
-	struct coro__join j = { .wait.interrupt = coro__join_interrupt,
-				.target = c };
+	struct coro__join j = {
+		.wait.interrupt = coro__join_interrupt,
+		.joiner.told = coro__join_told,
+		.target = c,
+	};
 	struct coro__loop *loop;
 	long value;
 	int err;
@@ -239,7 +383,8 @@ int coro__join(struct coro__thread *t, struct coro *c, long *ret_value)
 			return err;
 		if (coro__join_cycle(c, t->task))
 			return -EDEADLK;
-		list_add_tail(&c->task.joiners, &j.link);
+		list_add_tail(&c->task.joiners, &j.joiner.link);
+		c->task.retrieved = true;
 		c->id_taken = true; /* coro_awaits() tells it */
 		err = coro__park(loop, &j.wait, CORO_NEVER, CORO_AWAITS_CONTEXT,
 				 c->id);
@@ -247,6 +392,7 @@ int coro__join(struct coro__thread *t, struct coro *c, long *ret_value)
 			return err;
 	}
 	value = c->value;
+	c->task.retrieved = true;
 	coro_put(c);
 	if (ret_value)
 		*ret_value = value;
@@ -271,9 +417,7 @@ int coro_sleep_until(int64_t deadline_ns)
 	if (deadline_ns > coro_now())
 		return coro__park(loop, &w, deadline_ns, CORO_AWAITS_TIMER,
 				  (uint64_t)deadline_ns);
-	coro__set_suspended(loop->thread->cur, CORO_AWAITS_TURN, 0);
-	coro__make_ready(loop, loop->thread->task);
-	coro__leave_to_loop(loop->thread);
+	coro__give_turn(loop);
 	return 0;
 }
 

@@ -76,8 +76,11 @@ static struct coro__timer *coro__timer_meld_siblings(struct coro__timer *first)
 }
 
 void coro__timer_arm(struct coro__timers *heap, struct coro__timer *t,
-		     int64_t deadline_ns)
+		     int64_t deadline_ns,
+		     void (*fire)(struct coro__loop *loop,
+				  struct coro__timer *t))
 {
+	t->fire = fire;
 	t->deadline_ns = deadline_ns;
 	t->seq = heap->seq++;
 	t->child = NULL;

@@ -6,7 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct coro__loop;
+
 struct coro__timer {
+	/* Its time has come, and it is not armed any more. */
+	void (*fire)(struct coro__loop *loop, struct coro__timer *t);
 	int64_t deadline_ns;
 	uint64_t seq; /* equal deadlines: first come, first served */
 	struct coro__timer *child; /* its first */
@@ -23,7 +27,9 @@ struct coro__timers {
 
 /* O(1). @t must not be armed. */
 void coro__timer_arm(struct coro__timers *heap, struct coro__timer *t,
-		     int64_t deadline_ns);
+		     int64_t deadline_ns,
+		     void (*fire)(struct coro__loop *loop,
+				  struct coro__timer *t));
 
 /* O(log n) amortised. Nothing if @t is not armed. */
 void coro__timer_disarm(struct coro__timers *heap, struct coro__timer *t);

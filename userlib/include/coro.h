@@ -25,10 +25,12 @@
 #define CORO_H
 
 #include <coro/debug.h>
+#include <coro/group.h>
 #include <coro/io.h>
 #include <coro/loop.h>
 #include <coro/object.h>
 #include <coro/remote.h>
+#include <coro/scope.h>
 #include <coro/time.h>
 #include <coro/wait.h>
 

@@ -6,7 +6,7 @@
  * addresses and the rest may live on the caller's stack. If the deadline passes
  * or the coroutine is cancelled, the operation is cancelled in the kernel (which
  * cannot cancel an IORING_OP_URING_CMD); if it was finished all the same, its
- * result is returned and the cancel keeps for the next wait. So nothing that was
+ * result is returned and a cancel shows in the next wait. So nothing that was
  * received, accepted or opened is lost.
  *
  * Every call suspends, unless it fails at once. Errors beyond those of the

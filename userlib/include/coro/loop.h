@@ -41,12 +41,16 @@ struct coro_loop_opts {
  * @opts: NULL for defaults.
  * @ret_value: what @fn returned. May be NULL.
  *
- * When @fn has returned, coroutines that are still there are cancelled, every
- * wait of theirs fails with -ECANCELED from then on, and the call returns when
- * all have ended and every I/O operation is finished.
+ * When @fn has returned, coroutines that are still there are cancelled (see
+ * coro_cancel()), and the call returns when all have ended and every I/O
+ * operation is finished.
  *
  * If nothing is left that could ever wake a coroutine, what @fn waits in
- * returns -EDEADLK. coro/remote.h says when it is for other threads to do so.
+ * returns -EDEADLK; if that cannot be, as in coro_group_close(), then what all
+ * others wait in. coro/remote.h says when it is for other threads to wake one.
+ *
+ * A coroutine that calls functions which could suspend, and never has to, gives
+ * the others a turn in every 256th such call.
  *
  * Context: thread, not coroutine.
  * Return:
@@ -118,13 +122,15 @@ int coro_spawn(long (*fn)(void *arg), void *arg);
 int coro_spawn_named(long (*fn)(void *arg), void *arg, const char *name);
 
 /**
- * coro_cancel() - ask a coroutine of the loop to end
+ * coro_cancel() - make a coroutine of the loop end
  * @c: a coroutine that was handed to this thread's loop.
  *
- * What it waits in returns -ECANCELED, once; if it does not wait, its next wait
- * does. An operation that finished first keeps its result, and the next wait
- * fails instead. Before its first step its function is not entered and its
- * result is -ECANCELED. The request is a request: a coroutine may go on.
+ * From now on every wait of it fails with -ECANCELED, as do those of all
+ * coroutines in its groups; only inside a shield they go on (coro/scope.h). An
+ * operation that finished first keeps its result, and the next wait fails.
+ * Before its first step its function is not entered and its result is
+ * -ECANCELED. What it returns in the end is its own: a result that it has all
+ * the same counts. Again is nothing.
  *
  * Context: thread of the loop, inside or outside coroutines. Does not suspend.
  * Return:

@@ -133,6 +133,8 @@ int coro_resume(struct coro *c, long value, long *ret_value);
  * * 0		 - resumed
  * * negative	 - what coro_throw() or coro_close() threw
  * * -EPERM	 - not in a coroutine, or driven by a loop: nobody takes a value
+ * * -EBUSY	 - inside a scope that was entered after the resume, which
+ *		   would go on at the resumer: see coro/scope.h
  */
 int coro_yield(long value, long *ret_value);
 

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: MIT
+/* Scopes: where a cancel reaches, and what becomes of it where they are left. */
+#include "scope.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "group.h"
+#include "sched.h"
+
+static_assert(sizeof(struct coro__timed) <= sizeof(struct coro_scope),
+	      "struct coro_scope has no room for what is in it");
+
+void coro__scope_add(struct coro__scope *s, struct coro__scope *up,
+		     struct coro *task, bool shield)
+{
+	s->up = up;
+	s->task = task;
+	s->cancelled = up && up->cancelled && !shield;
+	s->asked = false;
+	s->shield = shield;
+	s->group = false;
+	s->open = true;
+	list_init(&s->inner);
+	if (up)
+		list_add_tail(&up->inner, &s->link);
+	else
+		list_init(&s->link);
+}
+
+/* A coroutine waits in the innermost of its scopes, and fails there. */
+static void coro__scope_mark(struct coro__loop *loop, struct coro__scope *s)
+{
+	s->cancelled = true;
+	if (s->task && s->task->task.scope == s)
+		coro__task_interrupt(loop, s->task, -ECANCELED);
+}
+
+static bool coro__scope_enters(const struct coro__scope *s)
+{
+	return !s->shield && !s->cancelled;
+}
+
+/*
+ * Depth first without a stack. Nothing that an interrupt does changes the tree:
+ * whom it wakes runs later.
+ */
+void coro__scope_cancel(struct coro__loop *loop, struct coro__scope *s)
+{
+	struct coro__scope *at = s;
+	struct list *next = s->inner.next;
+
+	s->asked = true;
+	if (s->cancelled)
+		return;
+	coro__scope_mark(loop, s);
+	for (;;) {
+		if (next != &at->inner) {
+			struct coro__scope *in =
+				container_of(next, struct coro__scope, link);
+
+			next = in->link.next;
+			if (coro__scope_enters(in)) {
+				coro__scope_mark(loop, in);
+				at = in;
+				next = at->inner.next;
+			}
+		} else if (at == s) {
+			return;
+		} else {
+			next = at->link.next;
+			at = at->up;
+		}
+	}
+}
+
+void coro__scope_blame(struct coro__scope *s)
+{
+	for (; s->up && s->cancelled; s = s->up) {
+		struct coro__timed *timed =
+			container_of(s, struct coro__timed, scope);
+
+		/* Only one in a struct coro_scope is asked to while it is due. */
+		if (s->asked && s != &s->task->task.root && timed->due) {
+			timed->due = false;
+			timed->expired = true;
+			return;
+		}
+	}
+}
+
+bool coro__scope_inside(const struct coro__loop *loop,
+			const struct coro__scope *s)
+{
+	const struct coro__scope *in = loop->thread->task->task.scope;
+
+	while (in && in != s)
+		in = in->up;
+	return in;
+}
+
+static void coro__timed_expire(struct coro__loop *loop, struct coro__timer *t)
+{
+	struct coro__timed *s = container_of(t, struct coro__timed, timer);
+
+	if (s->scope.asked)
+		return;
+	s->expired = true;
+	coro__scope_cancel(loop, &s->scope);
+}
+
+static void coro__timed_arm(struct coro__timed *s, int64_t deadline_ns)
+{
+	s->deadline_ns = deadline_ns;
+	if (deadline_ns != CORO_NEVER)
+		coro__timer_arm(&s->loop->timers, &s->timer, deadline_ns,
+				coro__timed_expire);
+}
+
+void coro__timed_enter(struct coro__loop *loop, struct coro__timed *s,
+		       int64_t deadline_ns, bool shield)
+{
+	struct coro *task = loop->thread->task;
+
+	coro__scope_add(&s->scope, task->task.scope, task, shield);
+	task->task.scope = &s->scope;
+	s->loop = loop;
+	s->timer.armed = false;
+	s->expired = false;
+	/* Its first wait is to fail, which no timer could see to. */
+	s->due = deadline_ns <= loop->now_ns;
+	if (s->due) {
+		s->deadline_ns = deadline_ns;
+		s->scope.asked = true;
+		s->scope.cancelled = true;
+	} else {
+		coro__timed_arm(s, deadline_ns);
+	}
+}
+
+void coro__timed_leave(struct coro__timed *s)
+{
+	coro__timer_disarm(&s->loop->timers, &s->timer);
+	s->scope.task->task.scope = s->scope.up;
+	coro__scope_del(&s->scope);
+	s->scope.open = false;
+}
+
+/* Those on the stack of @c; of the outermost coroutine, all. */
+static bool coro__scope_of(const struct coro__scope *s, const struct coro *task,
+			   const struct coro *c)
+{
+	const char *at = (const char *)s;
+
+	return s != &task->task.root &&
+	       (c == task || (at >= coro__stack_low(c) && at < (char *)c));
+}
+
+void coro__scope_abandon(struct coro__loop *loop, struct coro *task,
+			 const struct coro *c)
+{
+	while (coro__scope_of(task->task.scope, task, c)) {
+		struct coro__timed *s = container_of(task->task.scope,
+						     struct coro__timed, scope);
+
+		if (s->scope.group)
+			coro__group_abandon(loop,
+					    container_of(s, struct coro__group,
+							 timed));
+		coro__timed_leave(s);
+	}
+}
+
+long coro__timed_result(const struct coro__timed *s, long result)
+{
+	if (result != -ECANCELED || !s->scope.asked)
+		return result;
+	if (s->scope.up->cancelled && !s->scope.shield)
+		return result;
+	return s->expired || s->due ? -ETIMEDOUT : 0;
+}
+
+static int coro__scope_begin(struct coro_scope *s, int64_t deadline_ns,
+			     bool shield)
+{
+	struct coro__thread *t = coro__thread();
+
+	if (!s)
+		return -EINVAL;
+	if (!t->task)
+		return -EPERM;
+	if (coro__scope_inside(t->loop, &coro__timed(s)->scope))
+		return -EBUSY;
+	coro__timed_enter(t->loop, coro__timed(s), deadline_ns, shield);
+	return 0;
+}
+
+int coro_scope_enter(struct coro_scope *s, int64_t deadline_ns)
+{
+	return coro__scope_begin(s, deadline_ns, false);
+}
+
+int coro_scope_shield(struct coro_scope *s, int64_t deadline_ns)
+{
+	return coro__scope_begin(s, deadline_ns, true);
+}
+
+long coro_scope_leave(struct coro_scope *s, long result)
+{
+	struct coro__thread *t = coro__thread();
+	struct coro__timed *in = coro__timed(s);
+
+	if (!s || !t->task || t->task->task.scope != &in->scope)
+		return -EINVAL;
+	coro__timed_leave(in);
+	return coro__timed_result(in, result);
+}
+
+int coro_scope_cancel(struct coro_scope *s)
+{
+	struct coro__timed *in = coro__timed(s);
+
+	if (!s || !in->scope.open)
+		return -EINVAL;
+	in->due = false;
+	if (!in->scope.asked)
+		coro__scope_cancel(in->loop, &in->scope);
+	return 0;
+}
+
+int coro_scope_set_deadline(struct coro_scope *s, int64_t deadline_ns)
+{
+	struct coro__timed *in = coro__timed(s);
+
+	if (!s || !in->scope.open)
+		return -EINVAL;
+	if (in->scope.asked)
+		return -EALREADY;
+	coro__timer_disarm(&in->loop->timers, &in->timer);
+	coro__timed_arm(in, deadline_ns);
+	return 0;
+}
+
+int64_t coro_scope_deadline(const struct coro_scope *s)
+{
+	return coro__timed(s)->deadline_ns;
+}
+
+enum coro_scope_state coro_scope_state(const struct coro_scope *s)
+{
+	const struct coro__timed *in = coro__timed(s);
+	bool expired = in->expired;
+	bool cancelled = in->scope.asked && !in->due;
+
+	if (in->scope.open)
+		return expired	 ? CORO_SCOPE_EXPIRING :
+		       cancelled ? CORO_SCOPE_CANCELLING :
+				   CORO_SCOPE_ACTIVE;
+	return expired	 ? CORO_SCOPE_EXPIRED :
+	       cancelled ? CORO_SCOPE_CANCELLED :
+			   CORO_SCOPE_LEFT;
+}
+
+static int64_t coro__deadline(bool shields)
+{
+	struct coro__thread *t = coro__thread();
+	int64_t at = CORO_NEVER;
+	const struct coro__scope *s;
+
+	if (!t->task)
+		return at;
+	for (s = t->task->task.scope; s; s = s->up) {
+		const struct coro__timed *timed =
+			container_of(s, struct coro__timed, scope);
+
+		if (s->cancelled)
+			return INT64_MIN;
+		if (s->up && s != &s->task->task.root &&
+		    timed->deadline_ns < at)
+			at = timed->deadline_ns;
+		if (s->shield && shields)
+			break;
+	}
+	return at;
+}
+
+int64_t coro_deadline(void)
+{
+	return coro__deadline(true);
+}
+
+int64_t coro_deadline_unshielded(void)
+{
+	return coro__deadline(false);
+}
+
+int coro_check(void)
+{
+	struct coro__thread *t = coro__thread();
+
+	if (!t->task)
+		return -EPERM;
+	if (!t->task->task.scope->cancelled)
+		return 0;
+	coro__scope_blame(t->task->task.scope);
+	return -ECANCELED;
+}
+
+static long coro__call(long (*fn)(void *arg), void *arg, int64_t deadline_ns,
+		       bool shield)
+{
+	struct coro_scope s;
+	int err;
+
+	if (!fn)
+		return -EINVAL;
+	err = coro__scope_begin(&s, deadline_ns, shield);
+	return err ? err : coro_scope_leave(&s, fn(arg));
+}
+
+long coro_call(long (*fn)(void *arg), void *arg, int64_t deadline_ns)
+{
+	return coro__call(fn, arg, deadline_ns, false);
+}
+
+long coro_call_shielded(long (*fn)(void *arg), void *arg, int64_t deadline_ns)
+{
+	return coro__call(fn, arg, deadline_ns, true);
+}
