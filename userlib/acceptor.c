@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* A stream of connections: one multishot accept, and those that nobody fetched yet. */
 #include <errno.h>
-#include <stdlib.h>
 #include <unistd.h>
 
+#include "memory.h"
 #include "stream.h"
 
 /*
@@ -22,7 +22,7 @@ struct coro_acceptor {
 
 static bool coro__acceptor_grow(struct coro_acceptor *a)
 {
-	int *fds = malloc(2 * a->room * sizeof(*fds));
+	int *fds = coro__malloc(2 * a->room * sizeof(*fds));
 
 	if (!fds)
 		return false;
@@ -96,11 +96,11 @@ int coro_acceptor_new(struct coro_acceptor **ret_acceptor, int fd, int flags)
 		return err;
 	if (!ret_acceptor || fd < 0)
 		return -EINVAL;
-	a = calloc(1, sizeof(*a));
+	a = coro__calloc(1, sizeof(*a));
 	if (!a)
 		return -ENOMEM;
 	a->room = 2 * CORO__ACCEPT_KEEP;
-	a->fds = malloc(a->room * sizeof(*a->fds));
+	a->fds = coro__malloc(a->room * sizeof(*a->fds));
 	if (!a->fds) {
 		free(a);
 		return -ENOMEM;

@@ -10,11 +10,11 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "memory.h"
 #include "remote.h"
 
 /* Not in the headers of older libcs; numbers are ABI. */
@@ -74,7 +74,7 @@ static bool coro__portable_map(struct coro__space *sp)
 
 static int coro__portable_open(struct coro__space *sp)
 {
-	sp->portable = calloc(1, sizeof(*sp->portable));
+	sp->portable = coro__calloc(1, sizeof(*sp->portable));
 	if (!sp->portable)
 		return -ENOMEM;
 	sp->portable->page = (size_t)sysconf(_SC_PAGESIZE);

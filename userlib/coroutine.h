@@ -13,6 +13,7 @@ struct coro__group;
 struct coro__loop;
 struct coro__port;
 struct coro__sched;
+struct coro__sim;
 struct coro__starter;
 struct coro_loop;
 struct coro__wait;
@@ -91,6 +92,7 @@ struct coro__thread {
 	struct coro__loop *loop;
 	struct coro_loop *shared; /* of @loop */
 	struct coro__sched *sched;
+	struct coro__sim *sim; /* of @loop */
 	int *errno_p; /* NULL until the thread was set up */
 	int origin_depth;
 	int tid;

@@ -2,9 +2,9 @@
 /* The way into a running loop from other threads: an inbox, and a bell for when it sleeps. */
 #define _GNU_SOURCE
 #include "doorbell.h"
+#include "memory.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,15 +21,16 @@ struct coro__call {
 
 int coro__doorbell_new(struct coro_loop **ret_loop)
 {
-	struct coro_loop *l = calloc(1, sizeof(*l));
+	struct coro_loop *l = coro__calloc(1, sizeof(*l));
 	int err;
 
 	if (!l)
 		return -ENOMEM;
 	/* Blocking: of one that is not, some kernels fail the READ with EAGAIN. */
-	l->fd = eventfd(0, EFD_CLOEXEC);
+	err = coro__fault(CORO_FAULT_SYSCALL);
+	l->fd = err ? -1 : eventfd(0, EFD_CLOEXEC);
 	if (l->fd < 0) {
-		err = -errno;
+		err = err ? err : -errno;
 		free(l);
 		return err;
 	}
@@ -219,7 +220,7 @@ int coro_call_soon(struct coro_loop *l, void (*fn)(void *arg), void *arg)
 	/* In a child of fork() this is the parent's. */
 	if (l->forks != coro__forks())
 		return -EPIPE;
-	call = malloc(sizeof(*call));
+	call = coro__malloc(sizeof(*call));
 	if (!call)
 		return -ENOMEM;
 	call->note.run = coro__call_run;

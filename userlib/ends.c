@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* A watch on several coroutines of the loop, which gives them as they end. */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "group.h"
+#include "memory.h"
 
 struct coro__end {
 	struct coro__joiner joiner; /* at the coroutine, until it ended */
@@ -90,7 +90,7 @@ int coro_ends_new(struct coro_ends **ret_ends, struct coro *const *coros,
 		return err;
 	if (nr > SIZE_MAX / 2 / sizeof(*e->all))
 		return -ENOMEM;
-	e = calloc(1, sizeof(*e) + nr * sizeof(*e->all));
+	e = coro__calloc(1, sizeof(*e) + nr * sizeof(*e->all));
 	if (!e)
 		return -ENOMEM;
 	list_init(&e->ended);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "loop.h"
+#include "sim.h"
 
 /* Not in the headers of older liburing; numbers are ABI. */
 #define CORO__OP_READ_MULTISHOT 49
@@ -79,6 +80,9 @@ static int coro__io_park(struct coro__loop *loop,
 	};
 	int res;
 
+	res = must_finish ? 0 : coro__fault(CORO_FAULT_IO);
+	if (res)
+		return res;
 	coro__op_start(loop, &io.op);
 	res = coro__park(loop, &io.wait, deadline_ns, kind, arg);
 	if (ret_flags && res >= 0)

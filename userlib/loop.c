@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "opts.h"
+#include "sim.h"
 
 static int coro__loop_opts(const struct coro_loop_opts *opts,
 			   struct coro_loop_opts *out)
@@ -38,7 +39,7 @@ static void coro__loop_expire(struct coro__loop *loop)
 }
 
 /* Whether others can reach in. The inbox last: who filled it may have left since. */
-static bool coro__loop_reachable(const struct coro__loop *loop)
+bool coro__loop_outside(const struct coro__loop *loop)
 {
 	return loop->outside || coro__sched_reachable(loop->thread->sched) ||
 	       __atomic_load_n(&loop->shared->holders, __ATOMIC_SEQ_CST) ||
@@ -49,7 +50,14 @@ bool coro__loop_stuck(const struct coro__loop *loop)
 {
 	return list_empty(&loop->ready) && loop->inflight == loop->background &&
 	       list_empty(&loop->queued) && !loop->timers.root &&
-	       !coro__loop_reachable(loop);
+	       !coro__loop_outside(loop);
+}
+
+static struct coro *coro__loop_next(const struct coro__loop *loop,
+				    const struct list *ready)
+{
+	return loop->sim ? coro__sim_pick(loop->sim, ready) :
+			   container_of(ready->next, struct coro, task.ready);
 }
 
 static void coro__loop_turn(struct coro__loop *loop)
@@ -60,8 +68,7 @@ static void coro__loop_turn(struct coro__loop *loop)
 	if (!list_empty(&loop->ready)) {
 		list_take(&loop->ready, &now);
 		while (!list_empty(&now)) {
-			struct coro *task =
-				container_of(now.next, struct coro, task.ready);
+			struct coro *task = coro__loop_next(loop, &now);
 
 			list_del(&task->task.ready);
 			coro__task_run(loop, task);
@@ -77,9 +84,11 @@ static void coro__loop_unstick(struct coro__loop *loop)
 {
 	coro__task_interrupt(loop, loop->main, -EDEADLK);
 	for (struct list *l = loop->tasks.next;
-	     l != &loop->tasks && list_empty(&loop->ready); l = l->next)
-		coro__task_interrupt(
-			loop, container_of(l, struct coro, task.all), -EDEADLK);
+	     l != &loop->tasks && list_empty(&loop->ready); l = l->next) {
+		struct coro *task = container_of(l, struct coro, task.all);
+
+		coro__task_interrupt(loop, task, -EDEADLK);
+	}
 }
 
 static void coro__loop_step(struct coro__loop *loop)
@@ -130,12 +139,20 @@ static int coro__loop_init(struct coro__loop *loop, struct coro__thread *t,
 	loop->now_ns = coro_now();
 	err = coro__loop_opts(opts, &loop->opts);
 	if (!err)
-		err = coro__doorbell_new(&loop->shared);
+		err = coro__sim_begin(loop);
 	if (err)
 		return err;
+	err = coro__doorbell_new(&loop->shared);
+	if (err)
+		goto err_sim;
 	err = coro__ring_init(loop);
 	if (err)
-		coro__doorbell_drop(loop->shared);
+		goto err_doorbell;
+	return 0;
+err_doorbell:
+	coro__doorbell_drop(loop->shared);
+err_sim:
+	coro__sim_end(loop);
 	return err;
 }
 
@@ -185,6 +202,7 @@ static int coro__run(long (*fn)(void *arg), void *arg,
 	coro__buffers_free(&loop);
 	io_uring_queue_exit(&loop.ring);
 	coro__doorbell_drop(loop.shared);
+	coro__sim_end(&loop);
 out:
 	errno = saved;
 	return err;

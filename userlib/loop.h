@@ -35,6 +35,7 @@ struct coro__loop {
 	bool listens; /* others can ring */
 	bool knows_waitid;
 	struct coro__buffers *buffers;
+	struct coro__sim *sim; /* NULL for real time */
 	struct coro_loop *shared; /* what other threads know of the loop */
 	struct coro_loop_opts opts;
 };
@@ -137,6 +138,9 @@ struct coro__joiner {
 /* Whoever waits in coro_group_start() for @child goes on. */
 void coro__starter_tell(struct coro__loop *loop, struct coro *child, int err,
 			long value);
+
+/* Others may wake a coroutine of it. */
+bool coro__loop_outside(const struct coro__loop *loop);
 
 /* Submits, waits if nothing is ready, and hands out completions. */
 void coro__loop_poll(struct coro__loop *loop);

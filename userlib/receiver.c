@@ -2,10 +2,10 @@
 /* A stream of received bytes: one multishot receive into buffers that a loop's receivers share. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "memory.h"
 #include "stream.h"
 
 #define CORO__BUFFERS 256U
@@ -83,8 +83,10 @@ static int coro__buffers_register(struct coro__loop *loop,
 		.ring_entries = b->nr,
 		.bgid = CORO__BUFFER_GROUP,
 	};
-	int err = io_uring_register_buf_ring(&loop->ring, &reg, 0);
+	int err = coro__fault(CORO_FAULT_SYSCALL);
 
+	if (!err)
+		err = io_uring_register_buf_ring(&loop->ring, &reg, 0);
 	/* What older kernels say to a request that they do not know. */
 	return err == -EINVAL ? -EOPNOTSUPP : err;
 }
@@ -92,7 +94,7 @@ static int coro__buffers_register(struct coro__loop *loop,
 static int coro__buffers_new(struct coro__loop *loop)
 {
 	const struct coro_loop_opts *o = &loop->opts;
-	struct coro__buffers *b = calloc(1, sizeof(*b));
+	struct coro__buffers *b = coro__calloc(1, sizeof(*b));
 	size_t ring_bytes;
 	int err = -ENOMEM;
 
@@ -105,7 +107,7 @@ static int coro__buffers_new(struct coro__loop *loop)
 	ring_bytes = (ring_bytes + 4095) & ~(size_t)4095;
 	b->map_bytes = ring_bytes + (size_t)b->nr * b->bytes;
 	list_init(&b->starved);
-	b->info = calloc(b->nr, sizeof(*b->info));
+	b->info = coro__calloc(b->nr, sizeof(*b->info));
 	if (!b->info)
 		goto err_free;
 	b->ring = mmap(NULL, b->map_bytes, PROT_READ | PROT_WRITE,
@@ -224,7 +226,7 @@ int coro_receiver_new(struct coro_receiver **ret_receiver, int fd)
 		if (err)
 			return err;
 	}
-	r = calloc(1, sizeof(*r));
+	r = coro__calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
 	r->buffers = loop->buffers;

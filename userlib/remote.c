@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* What other threads and processes can reach of a coroutine: its port, and handles to it. */
+#include "memory.h"
 #include "remote.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #define CORO__RIGHTS (CORO_RIGHT_SEND | CORO_RIGHT_JOIN | CORO_RIGHT_CANCEL)
 
@@ -106,7 +106,7 @@ int coro_cancel_reason(uint64_t *ret_reason)
 static int coro__handle_new(const struct coro__remote *remote,
 			    struct coro_handle **ret_handle)
 {
-	struct coro_handle *h = calloc(1, sizeof(*h));
+	struct coro_handle *h = coro__calloc(1, sizeof(*h));
 
 	if (!h)
 		return -ENOMEM;
@@ -140,6 +140,8 @@ int coro_export(struct coro *c, unsigned int rights,
 	if (err)
 		return err;
 	err = remote->open_port(c);
+	if (!err)
+		err = coro__fault(CORO_FAULT_SYSCALL);
 	if (!err)
 		err = remote->export(c, rights, h);
 	if (err) {
@@ -219,7 +221,9 @@ void coro_handle_put(struct coro_handle *h)
 
 int coro_handle_try_send(struct coro_handle *h, uint64_t value)
 {
-	return h ? h->remote->try_send(h, value) : -EINVAL;
+	int err = h ? coro__fault(CORO_FAULT_SYSCALL) : -EINVAL;
+
+	return err ? err : h->remote->try_send(h, value);
 }
 
 int coro_handle_send(struct coro_handle *h, uint64_t value, int64_t deadline_ns)
@@ -252,7 +256,9 @@ int coro_handle_join(struct coro_handle *h, long *ret_value,
 
 int coro_handle_cancel(struct coro_handle *h, uint64_t reason)
 {
-	return h ? h->remote->cancel(h, reason) : -EINVAL;
+	int err = h ? coro__fault(CORO_FAULT_SYSCALL) : -EINVAL;
+
+	return err ? err : h->remote->cancel(h, reason);
 }
 
 int coro_recv(uint64_t *ret_value, int64_t deadline_ns)

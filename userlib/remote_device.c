@@ -3,13 +3,13 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "device.h"
+#include "memory.h"
 #include "remote.h"
 
 struct coro__context {
@@ -187,7 +187,7 @@ static int coro__device_open_port(struct coro *c)
 
 	if (c->port)
 		return 0;
-	ctx = calloc(1, sizeof(*ctx));
+	ctx = coro__calloc(1, sizeof(*ctx));
 	if (!ctx)
 		return -ENOMEM;
 	ctx->port.coro = c;
@@ -354,7 +354,7 @@ static int coro__device_watch(struct coro__sched *s)
 	struct coro__events *e = s->space.events;
 
 	if (!e) {
-		e = calloc(1, sizeof(*e));
+		e = coro__calloc(1, sizeof(*e));
 		if (!e)
 			return -ENOMEM;
 		e->sched = s;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* Mailboxes and ends of coroutines in plain memory, for the threads of one process. */
+#include "memory.h"
 #include "remote.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 /* As many as the module gives by default. */
 #define CORO__MAILBOX 64U
@@ -83,7 +83,7 @@ static int coro__portable_open_port(struct coro *c)
 
 	if (coro__box_of(c))
 		return 0;
-	box = calloc(1, sizeof(*box));
+	box = coro__calloc(1, sizeof(*box));
 	if (!box)
 		return -ENOMEM;
 	box->refs = 1;

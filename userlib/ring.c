@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "doorbell.h"
+#include "sim.h"
 
 #define CORO__SQ_ENTRIES 256
 #define CORO__CQ_ENTRIES 4096
@@ -43,7 +44,9 @@ int coro__ring_init(struct coro__loop *loop)
 		p.cq_entries = o->cq_entries ? o->cq_entries : CORO__CQ_ENTRIES;
 		if (p.cq_entries < sq)
 			p.cq_entries = sq;
-		err = io_uring_queue_init_params(sq, &loop->ring, &p);
+		err = coro__fault(CORO_FAULT_SYSCALL);
+		if (!err)
+			err = io_uring_queue_init_params(sq, &loop->ring, &p);
 	}
 	if (err)
 		return err;
@@ -223,11 +226,19 @@ static int coro__ring_wait(struct coro__loop *loop)
 	struct io_uring_cqe *cqe;
 	int64_t left;
 
+	if (coro__fault(CORO_FAULT_SYSCALL))
+		return -EINTR;
 	if (!next)
 		return io_uring_submit_and_wait_timeout(&loop->ring, &cqe, 1,
 							NULL, NULL);
-	left = coro_now();
-	left = next->deadline_ns > left ? next->deadline_ns - left : 0;
+	if (loop->sim) {
+		left = coro__sim_patience(loop);
+		if (!left)
+			return 0;
+	} else {
+		left = coro_now();
+		left = next->deadline_ns > left ? next->deadline_ns - left : 0;
+	}
 	if (left > CORO__LONGEST_WAIT)
 		left = CORO__LONGEST_WAIT;
 	ts.tv_sec = left / CORO_SEC;
@@ -258,7 +269,11 @@ void coro__loop_poll(struct coro__loop *loop)
 		ret = io_uring_submit_and_get_events(&loop->ring);
 	}
 	/* EINTR and ETIME are as good as a wake; for EBUSY reaping makes room. */
-	if (!coro__ring_reap(loop) && wait && ret < 0 && ret != -EINTR &&
-	    ret != -ETIME && ret != -EBUSY)
+	if (coro__ring_reap(loop))
+		return;
+	if (loop->sim && wait && (ret >= 0 || ret == -ETIME))
+		coro__sim_jump(loop);
+	else if (wait && ret < 0 && ret != -EINTR && ret != -ETIME &&
+		 ret != -EBUSY)
 		coro__ring_backoff();
 }

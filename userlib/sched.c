@@ -2,10 +2,10 @@
 /* A thread's scheduler: its contexts, and the ended coroutines whose stacks are kept warm. */
 #include "sched.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "memory.h"
 #include "opts.h"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -81,7 +81,7 @@ int coro__sched_new(const struct coro_thread_opts *opts,
 	/* A guard page, and room for the object, a first frame and a signal's. */
 	if (o.stack_size_bytes < 4 * page || o.stack_size_bytes > SIZE_MAX / 2)
 		return -EINVAL;
-	s = calloc(1, sizeof(*s));
+	s = coro__calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	s->page_size = page;
@@ -155,6 +155,9 @@ static int coro__sched_fetch(struct coro__sched *s)
 	coro__sched_drain(s);
 	if (s->cache)
 		return 0;
+	nr = coro__fault(CORO_FAULT_SYSCALL);
+	if (nr)
+		return nr;
 	nr = s->be->alloc(&s->space, s->spare, s->batch);
 	if (nr < 0 && s->nr_stale) {
 		/* What ended may be all that there is. */

@@ -65,12 +65,12 @@ void coro__scope_cancel(struct coro__loop *loop, struct coro__scope *s)
 				at = in;
 				next = at->inner.next;
 			}
-		} else if (at == s) {
-			return;
-		} else {
-			next = at->link.next;
-			at = at->up;
+			continue;
 		}
+		if (at == s)
+			return;
+		next = at->link.next;
+		at = at->up;
 	}
 }
 

@@ -5,6 +5,7 @@
 #include "group.h"
 #include "opts.h"
 #include "remote.h"
+#include "sim.h"
 
 /* Waits that may begin one after the other before the others have their turn. */
 #define CORO__BUDGET 256
@@ -47,6 +48,8 @@ int coro__wait_begin(struct coro__loop **ret_loop)
 	if (!--loop->budget)
 		coro__give_turn(loop);
 	*ret_loop = loop;
+	if (t->sim && coro__sim_fault(t->sim, CORO_FAULT_CANCEL))
+		coro__scope_cancel(loop, &t->task->task.root);
 	if (!t->task->task.scope->cancelled)
 		return 0;
 	coro__scope_blame(t->task->task.scope);

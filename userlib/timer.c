@@ -7,9 +7,15 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "sim.h"
+
 int64_t coro_now(void)
 {
+	const struct coro__sim *sim = coro__thread()->sim;
 	struct timespec ts;
+
+	if (sim)
+		return sim->now_ns;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * CORO_SEC + ts.tv_nsec;

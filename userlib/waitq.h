@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting for objects of a program: one ticket per coroutine, one arm of it in each object's queue. */
+/* Waiting for objects of a program: a ticket per coroutine, an arm of it per object. */
 #ifndef CORO_USERLIB_WAITQ_H
 #define CORO_USERLIB_WAITQ_H
 

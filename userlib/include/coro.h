@@ -31,6 +31,7 @@
 #include <coro/object.h>
 #include <coro/remote.h>
 #include <coro/scope.h>
+#include <coro/sim.h>
 #include <coro/time.h>
 #include <coro/wait.h>
 

@@ -10,6 +10,7 @@
 #define CORO_LOOP_H
 
 #include <coro/object.h>
+#include <coro/sim.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -25,6 +26,7 @@ extern "C" {
  * @recv_buffers: buffers of the loop's coro_receiver objects, a power of two up
  *	to 32,768; 0 for 256. Allocated when the first receiver is made.
  * @recv_buffer_bytes: size of each; 0 for 4,096.
+ * @sim: makes it a deterministic run, see coro/sim.h; NULL for real time.
  */
 struct coro_loop_opts {
 	size_t size;
@@ -32,6 +34,7 @@ struct coro_loop_opts {
 	unsigned int cq_entries;
 	unsigned int recv_buffers;
 	unsigned int recv_buffer_bytes;
+	const struct coro_sim_opts *sim;
 };
 
 /**

@@ -165,8 +165,8 @@ enum coro_scope_state coro_scope_state(const struct coro_scope *s);
 /**
  * coro_deadline() - until when the caller's waits can go on
  *
- * The earliest deadline of the scopes that the caller is in, up to the innermost
- * shield and with that one's.
+ * Description: The earliest deadline of the scopes that the caller is in, up to
+ * the innermost shield and with that one's.
  *
  * Context: any. Does not suspend.
  * Return: absolute CLOCK_MONOTONIC nanoseconds; CORO_NEVER for none or outside
@@ -177,7 +177,7 @@ int64_t coro_deadline(void);
 /**
  * coro_deadline_unshielded() - coro_deadline() as if there were no shields
  *
- * So cleanup in a shield can see that the time of the whole is over.
+ * Description: So cleanup in a shield can see that the time of the whole is over.
  *
  * Context: any. Does not suspend.
  * Return: as coro_deadline().
@@ -187,7 +187,7 @@ int64_t coro_deadline_unshielded(void);
 /**
  * coro_check() - whether the caller is cancelled
  *
- * For long computations, between their steps. To let others run use
+ * Description: For long computations, between their steps. To let others run use
  * coro_sleep(0), which checks too.
  *
  * Context: coroutine of a running loop. Does not suspend. Cancellation point.
