@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gen.h"
 #include "opts.h"
 #include "sim.h"
 
@@ -113,8 +114,11 @@ static void coro__loop_end(struct coro__loop *loop)
 {
 	loop->closing = true;
 	coro__scope_cancel(loop, &loop->scope);
-	while (!list_empty(&loop->tasks))
-		coro__loop_step(loop);
+	do {
+		while (!list_empty(&loop->tasks))
+			coro__loop_step(loop);
+		coro__gens_end(loop);
+	} while (!list_empty(&loop->tasks));
 	loop->thread->sched->be->remote->end_loop(loop);
 	coro__doorbell_close(loop);
 	coro__streams_stop(loop);
@@ -135,6 +139,7 @@ static int coro__loop_init(struct coro__loop *loop, struct coro__thread *t,
 	list_init(&loop->queued);
 	list_init(&loop->cancels);
 	list_init(&loop->streams);
+	list_init(&loop->gens);
 	coro__scope_add(&loop->scope, NULL, NULL, false);
 	loop->now_ns = coro_now();
 	err = coro__loop_opts(opts, &loop->opts);

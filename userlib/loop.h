@@ -24,6 +24,7 @@ struct coro__loop {
 	struct list queued; /* operations that found no SQE */
 	struct list cancels; /* operations whose cancel found none */
 	struct list streams;
+	struct list gens; /* struct coro_gen.all */
 	uint64_t inflight; /* operations whose last completion is to come */
 	uint64_t background; /* of them, those of a struct coro__watch */
 	uint64_t outside; /* parked ones that only others can wake */
@@ -123,6 +124,7 @@ struct coro__spawn {
 	void *origin;
 	void (*dispose)(void *arg);
 	bool eager;
+	bool shield; /* no cancel from outside reaches it */
 };
 
 /* Creates and starts; *@ret_coro, unless NULL, is with a reference. */

@@ -209,7 +209,7 @@ static int coro__start(struct coro__loop *loop, struct coro *c,
 		return -EPIPE;
 	if (group && group->timed.loop != loop)
 		return -EXDEV;
-	err = coro__startable(loop, c, up);
+	err = how->shield ? 0 : coro__startable(loop, c, up);
 	if (err)
 		return err;
 	c->task = (struct coro__task){
@@ -225,7 +225,7 @@ static int coro__start(struct coro__loop *loop, struct coro *c,
 		.group = group,
 		.dispose = how->dispose,
 	};
-	coro__scope_add(&c->task.root, up, c, false);
+	coro__scope_add(&c->task.root, up, c, how->shield);
 	if (port && port->cancelled)
 		coro__scope_cancel(loop, &c->task.root);
 	if (group) {
