@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "group.h"
+#include "report.h"
 #include "sched.h"
 #include "switch.h"
 
@@ -404,9 +405,19 @@ static void coro__abandon(struct coro *c)
 	} while (c && (!c->refs || !--c->refs));
 }
 
+/* Nobody can learn any more what became of it. */
+static void coro__report_unseen(struct coro *c)
+{
+	if (c->shm->state == CORO_STATE_CREATED)
+		coro__report(c, CORO_REPORT_NEVER_STARTED, 0);
+	else if (c->task.loop)
+		coro__report_failure(c);
+}
+
 void coro_put(struct coro *c)
 {
 	struct coro *leaf;
+	long value = CORO_EXIT;
 	bool ignored;
 
 	if (!c || --c->refs)
@@ -416,6 +427,7 @@ void coro_put(struct coro *c)
 	if (c->shm->state == CORO_STATE_RUNNING)
 		return; /* coro__drop_left() follows */
 	if (c->shm->state != CORO_STATE_SUSPENDED) {
+		coro__report_unseen(c);
 		coro__recycle(c);
 		return;
 	}
@@ -423,7 +435,11 @@ void coro_put(struct coro *c)
 		return;
 	/* Cleanup may take references, and keep them. */
 	c->refs = 1;
-	ignored = coro_close(c, NULL) == -EAGAIN;
+	ignored = coro_close(c, &value) == -EAGAIN;
+	if (ignored)
+		value = -EAGAIN;
+	if (value != CORO_EXIT && value < 0 && value >= -4095)
+		coro__report(c, CORO_REPORT_CLEANUP, value);
 	if (--c->refs)
 		return;
 	if (ignored)
@@ -458,8 +474,8 @@ static void coro__copy_name(struct coro *c, const char *name)
 	size_t i = 0;
 
 	for (; name && i < CORO_NAME_LEN - 1 && name[i]; i++)
-		c->shm->name[i] = name[i];
-	c->shm->name[i] = '\0';
+		__atomic_store_n(&c->shm->name[i], name[i], __ATOMIC_RELAXED);
+	__atomic_store_n(&c->shm->name[i], '\0', __ATOMIC_RELAXED);
 }
 
 int coro__create(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
@@ -494,9 +510,11 @@ int coro__create(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
 #ifdef __SANITIZE_ADDRESS__
 	c->fake_stack = NULL;
 #endif
-	c->shm->entry = (uintptr_t)fn;
-	c->shm->origin = (uintptr_t)origin;
-	c->shm->worker = (unsigned int)t->tid;
+	/* Others may read the table meanwhile. */
+	__atomic_store_n(&c->shm->entry, (uintptr_t)fn, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->shm->origin, (uintptr_t)origin, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->shm->worker, (unsigned int)t->tid,
+			 __ATOMIC_RELAXED);
 	coro__set_awaits(c, CORO_AWAITS_NOTHING, 0);
 	coro__copy_name(c, name);
 	top = t->origin_depth > 1 ? coro__record_origins(c, t->origin_depth) :

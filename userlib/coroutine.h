@@ -17,6 +17,7 @@ struct coro__sim;
 struct coro__starter;
 struct coro_loop;
 struct coro__wait;
+struct coro__watchdog;
 
 /*
  * One coro_resume(), or one turn of the loop: who drives and who is driven.
@@ -93,6 +94,7 @@ struct coro__thread {
 	struct coro_loop *shared; /* of @loop */
 	struct coro__sched *sched;
 	struct coro__sim *sim; /* of @loop */
+	struct coro__watchdog *watchdog; /* or NULL */
 	int *errno_p; /* NULL until the thread was set up */
 	int origin_depth;
 	int tid;
@@ -149,8 +151,8 @@ static inline void coro__set_state(struct coro *c, enum coro_state state)
 static inline void coro__set_awaits(struct coro *c, enum coro_awaits kind,
 				    uint64_t arg)
 {
-	c->shm->awaits_kind = kind;
-	c->shm->awaits = arg;
+	__atomic_store_n(&c->shm->awaits_kind, kind, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->shm->awaits, arg, __ATOMIC_RELAXED);
 }
 
 static inline void coro__set_running(struct coro *c)

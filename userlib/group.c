@@ -111,6 +111,9 @@ void coro__group_ended(struct coro__loop *loop, struct coro__group *g,
 	long value = child->value;
 
 	coro__group_count(g, value);
+	/* What the group's close returns, or somebody is told, is not unseen. */
+	if (g->opts.ended || value == g->error)
+		child->task.retrieved = true;
 	if (coro__group_decides(g, value))
 		coro__group_decide(loop, g);
 	if (g->opts.ended)

@@ -8,6 +8,7 @@
 
 #include "gen.h"
 #include "opts.h"
+#include "report.h"
 #include "sim.h"
 
 static int coro__loop_opts(const struct coro_loop_opts *opts,
@@ -83,6 +84,9 @@ static void coro__loop_turn(struct coro__loop *loop)
  */
 static void coro__loop_unstick(struct coro__loop *loop)
 {
+	for (struct list *l = loop->tasks.next; l != &loop->tasks; l = l->next)
+		coro__report(container_of(l, struct coro, task.all)->task.cur,
+			     CORO_REPORT_DEADLOCK, 0);
 	coro__task_interrupt(loop, loop->main, -EDEADLK);
 	for (struct list *l = loop->tasks.next;
 	     l != &loop->tasks && list_empty(&loop->ready); l = l->next) {
@@ -171,9 +175,11 @@ static int coro__loop_run(struct coro__loop *loop, long (*fn)(void *arg),
 		return err;
 	loop->thread->sched->be->remote->begin_loop(loop);
 	coro_start(loop->main);
+	loop->main->task.retrieved = true;
 	while (loop->main->shm->state != CORO_STATE_CLOSED)
 		coro__loop_step(loop);
 	coro__loop_end(loop);
+	coro__report_failures(loop);
 	if (ret_value)
 		*ret_value = loop->main->value;
 	coro_put(loop->main);
@@ -191,6 +197,7 @@ static int coro__run(long (*fn)(void *arg), void *arg,
 
 	if (!fn)
 		return -EINVAL;
+	coro__report_from_env();
 	err = coro__thread_ready(&t);
 	if (err)
 		return err;

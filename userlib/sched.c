@@ -7,6 +7,7 @@
 
 #include "memory.h"
 #include "opts.h"
+#include "report.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
@@ -98,12 +99,14 @@ int coro__sched_new(const struct coro_thread_opts *opts,
 		return err;
 	}
 	pthread_mutex_init(&s->lock, NULL);
+	coro__list_add(s);
 	*ret_sched = s;
 	return 0;
 }
 
 static void coro__sched_free(struct coro__sched *s)
 {
+	coro__list_del(s);
 	s->be->close(&s->space);
 	pthread_mutex_destroy(&s->lock);
 	free(s);

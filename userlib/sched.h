@@ -12,6 +12,7 @@
 #define CORO__BATCH 256U
 
 struct coro__sched {
+	struct list all; /* of the process, see inspect.c */
 	const struct coro__backend *be;
 	struct coro__space space;
 	size_t page_size;

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "group.h"
+#include "report.h"
 #include "sched.h"
 
 static_assert(sizeof(struct coro__timed) <= sizeof(struct coro_scope),
@@ -163,6 +164,8 @@ void coro__scope_abandon(struct coro__loop *loop, struct coro *task,
 		struct coro__timed *s = container_of(task->task.scope,
 						     struct coro__timed, scope);
 
+		coro__report((struct coro *)(uintptr_t)c,
+			     CORO_REPORT_SCOPE_OPEN, 0);
 		if (s->scope.group)
 			coro__group_abandon(loop,
 					    container_of(s, struct coro__group,

@@ -5,6 +5,7 @@
 #include "group.h"
 #include "opts.h"
 #include "remote.h"
+#include "report.h"
 #include "sim.h"
 
 /* Waits that may begin one after the other before the others have their turn. */
@@ -143,9 +144,14 @@ static void coro__task_enter(struct coro__loop *loop, struct coro *task)
 	t->act = task->task.act;
 	t->cur = cur;
 	*t->errno_p = cur->saved_errno;
-	cur->shm->worker = (unsigned int)t->tid;
+	__atomic_store_n(&cur->shm->worker, (unsigned int)t->tid,
+			 __ATOMIC_RELAXED);
 	coro__set_running(cur);
+	if (t->watchdog)
+		coro__watchdog_step(t->watchdog, task);
 	coro__jump(t, NULL, cur, &t->sp, cur->shm->sp);
+	if (t->watchdog)
+		coro__watchdog_step(t->watchdog, NULL);
 	t->task = NULL;
 	*t->errno_p = saved_errno;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "remote.h"
+#include "report.h"
 
 static __thread struct coro__thread coro__this;
 
@@ -30,6 +31,7 @@ static void coro__thread_exit(void *arg)
 	struct coro__thread *t = arg;
 	struct coro__sched *s = t->sched;
 
+	coro__watchdog_end(t);
 	/* By pthread_exit() out of a coroutine: the loop cannot go on. */
 	if (t->shared)
 		coro__doorbell_abandon(t->shared);

@@ -31,6 +31,7 @@
 #include <coro/loop.h>
 #include <coro/object.h>
 #include <coro/remote.h>
+#include <coro/report.h>
 #include <coro/scope.h>
 #include <coro/sim.h>
 #include <coro/time.h>

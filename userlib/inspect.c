@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+/* The list of all coroutines of the process, read from the tables of their schedulers. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "loop.h"
+#include "report.h"
+#include "sched.h"
+
+/* Covers the list; a scheduler is taken out before it is freed. */
+static pthread_mutex_t coro__list_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct list coro__scheds = { &coro__scheds, &coro__scheds };
+
+void coro__list_add(struct coro__sched *s)
+{
+	pthread_mutex_lock(&coro__list_lock);
+	list_add_tail(&coro__scheds, &s->all);
+	pthread_mutex_unlock(&coro__list_lock);
+}
+
+void coro__list_del(struct coro__sched *s)
+{
+	pthread_mutex_lock(&coro__list_lock);
+	list_del(&s->all);
+	pthread_mutex_unlock(&coro__list_lock);
+}
+
+/* Another thread may write it meanwhile: each word is read once. */
+void coro__info_read(const struct coro_shm_context *shm, uint32_t index,
+		     char *name, struct coro_info *info)
+{
+	for (size_t i = 0; i < CORO_NAME_LEN; i++)
+		name[i] = __atomic_load_n(&shm->name[i], __ATOMIC_RELAXED);
+	name[CORO_NAME_LEN - 1] = '\0';
+	info->size = sizeof(*info);
+	info->id = (uint64_t)__atomic_load_n(&shm->generation, __ATOMIC_RELAXED)
+			   << 32 |
+		   index;
+	info->name = name;
+	info->state =
+		(enum coro_state)__atomic_load_n(&shm->state, __ATOMIC_RELAXED);
+	info->awaits = (enum coro_awaits)__atomic_load_n(&shm->awaits_kind,
+							 __ATOMIC_RELAXED);
+	info->awaits_arg = __atomic_load_n(&shm->awaits, __ATOMIC_RELAXED);
+	info->tid = __atomic_load_n(&shm->worker, __ATOMIC_RELAXED);
+	info->entry = (void *)(uintptr_t)__atomic_load_n(&shm->entry,
+							 __ATOMIC_RELAXED);
+	info->origin = (void *)(uintptr_t)__atomic_load_n(&shm->origin,
+							  __ATOMIC_RELAXED);
+}
+
+void coro__report_failure(struct coro *c)
+{
+	if (c->task.retrieved || c->value >= 0 || c->value < -4095 ||
+	    c->value == -ECANCELED)
+		return;
+	c->task.retrieved = true;
+	coro__report(c, CORO_REPORT_NEVER_RETRIEVED, c->value);
+}
+
+void coro__report_failures(struct coro__loop *loop)
+{
+	const struct coro__sched *s = loop->thread->sched;
+	uint64_t left = s->nr_coroutines;
+
+	if (!__atomic_load_n(&coro__reports, __ATOMIC_RELAXED))
+		return;
+	for (uint32_t i = 0; left && i < s->space.max; i++) {
+		const struct coro_shm_context *shm = &s->space.table[i];
+		struct coro *c;
+
+		if (shm->state == CORO_STATE_FREE)
+			continue;
+		left--;
+		c = coro__sched_object(s, (uint64_t)shm->generation << 32 | i);
+		if (shm->state == CORO_STATE_CLOSED && c->task.loop == loop)
+			coro__report_failure(c);
+	}
+}
+
+static int coro__list_sched(const struct coro__sched *s,
+			    int (*fn)(void *arg, const struct coro_info *info),
+			    void *arg)
+{
+	uint64_t left = __atomic_load_n(&s->nr_coroutines, __ATOMIC_RELAXED);
+	char name[CORO_NAME_LEN];
+	struct coro_info info;
+	int ret = 0;
+
+	for (uint32_t i = 0; left && i < s->space.max && !ret; i++) {
+		coro__info_read(&s->space.table[i], i, name, &info);
+		if (info.state == CORO_STATE_FREE)
+			continue;
+		left--;
+		ret = fn(arg, &info);
+	}
+	return ret;
+}
+
+int coro_list(int (*fn)(void *arg, const struct coro_info *info), void *arg)
+{
+	int ret = 0;
+
+	pthread_mutex_lock(&coro__list_lock);
+	for (struct list *l = coro__scheds.next; l != &coro__scheds && !ret;
+	     l = l->next)
+		ret = coro__list_sched(container_of(l, struct coro__sched, all),
+				       fn, arg);
+	pthread_mutex_unlock(&coro__list_lock);
+	return ret;
+}
+
+const char *coro__awaits_name(enum coro_awaits awaits)
+{
+	static const char *const names[] = {
+		[CORO_AWAITS_NOTHING] = "nothing",
+		[CORO_AWAITS_RESUME] = "a resume",
+		[CORO_AWAITS_CONTEXT] = "coroutine",
+		[CORO_AWAITS_TIMER] = "time",
+		[CORO_AWAITS_IO] = "I/O",
+		[CORO_AWAITS_TURN] = "its turn",
+		[CORO_AWAITS_MESSAGE] = "a message",
+		[CORO_AWAITS_HANDLE] = "a handle",
+		[CORO_AWAITS_LOCK] = "lock",
+		[CORO_AWAITS_EVENT] = "event",
+		[CORO_AWAITS_QUEUE] = "queue",
+		[CORO_AWAITS_GROUP] = "group",
+	};
+
+	if ((unsigned int)awaits >= sizeof(names) / sizeof(*names))
+		return "something";
+	return names[awaits];
+}
+
+static const char *coro__state_name(enum coro_state state)
+{
+	static const char *const names[] = { "free", "created", "running",
+					     "suspended", "closed" };
+
+	if ((unsigned int)state >= sizeof(names) / sizeof(*names))
+		return "?";
+	return names[state];
+}
+
+static int coro__list_line(void *arg, const struct coro_info *info)
+{
+	FILE *f = arg;
+
+	fprintf(f, "%u %" PRIu64 " %s \"%s\"", info->tid, info->id,
+		coro__state_name(info->state), info->name);
+	if (info->awaits)
+		fprintf(f, " awaits %s %" PRIu64,
+			coro__awaits_name(info->awaits), info->awaits_arg);
+	fprintf(f, " function %p created at %p\n", info->entry, info->origin);
+	return 0;
+}
+
+void coro_list_print(FILE *file)
+{
+	FILE *f = file ? file : stderr;
+	int saved = errno;
+
+	flockfile(f);
+	coro_list(coro__list_line, f);
+	funlockfile(f);
+	errno = saved;
+}
