@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Cancelling coroutines of a loop: once, at a wait, without taking results away. */
+/* Cancelling coroutines of a loop: for good, at each wait, without taking results away. */
 #include "lib_common.h"
 
 LIB_FIXTURE(cancel)
@@ -13,6 +13,7 @@ struct job {
 	long got;
 	int err;
 	int next_err;
+	long shielded;
 };
 
 static long note_and_return(void *arg)
@@ -73,18 +74,25 @@ TEST_F(cancel, cancelling_a_finished_one_has_no_effect)
 	EXPECT_EQ(0, coro_run(cancel_finished, NULL));
 }
 
+static long sleep_soon(void *arg)
+{
+	(void)arg;
+	return coro_sleep(SOON_NS);
+}
+
 static long sleep_and_clean_up(void *arg)
 {
 	struct job *j = arg;
 
 	j->err = coro_sleep(FAR_NS);
 	j->next_err = coro_sleep(SOON_NS);
-	return 60;
+	j->shielded = coro_call_shielded(sleep_soon, NULL, CORO_NEVER);
+	return coro_sleep(0) == -ECANCELED ? 60 : 61;
 }
 
 static long cancel_pending(void *arg)
 {
-	struct job j = { .err = 1, .next_err = 1 };
+	struct job j = { .err = 1, .next_err = 1, .shielded = 1 };
 	struct coro *c = coro_new(sleep_and_clean_up, &j);
 
 	(void)arg;
@@ -95,14 +103,17 @@ static long cancel_pending(void *arg)
 	EXPECT_EQ(1, j.err);
 	EXPECT_EQ(0, coro_sleep(0));
 	EXPECT_EQ(-ECANCELED, j.err);
+	EXPECT_EQ(-ECANCELED, j.next_err);
+	/* It cleans up in its shield. */
 	EXPECT_EQ(CORO_STATE_SUSPENDED, coro_state(c));
+	EXPECT_EQ(1, j.shielded);
 	EXPECT_EQ(60, coro_await(c));
-	EXPECT_EQ(0, j.next_err);
+	EXPECT_EQ(0, j.shielded);
 	return 0;
 }
 
-/* TSK-12 TSK-19 TSK-20 */
-TEST_F(cancel, cancel_is_a_request_that_is_delivered_once)
+/* TSK-12, TSK-19, TSK-20: the better one holds, a cancel is a state and every wait meets it. */
+TEST_F(cancel, cancel_is_for_good_and_the_result_is_ones_own)
 {
 	EXPECT_EQ(0, coro_run(cancel_pending, NULL));
 }
@@ -124,7 +135,7 @@ static long cancel_unstarted(void *arg)
 	return 0;
 }
 
-/* TSK-13 TSK-26 */
+/* TSK-13, TSK-26 */
 TEST_F(cancel, cancelled_before_its_first_step_is_not_entered)
 {
 	struct trace t = { .nr = 0 };
@@ -170,7 +181,7 @@ TEST_F(cancel, cancel_reaches_the_innermost_and_unwinds)
 	EXPECT_EQ(0, coro_run(cancel_chain, &depth));
 }
 
-/* AWT-13 TSK-30 */
+/* AWT-13, TSK-30 */
 TEST_F(cancel, chain_10000_deep_can_be_cancelled)
 {
 	int depth = 10000;
@@ -221,12 +232,14 @@ static long join_then_wait(void *arg)
 	j->got = POISON_LONG;
 	j->err = coro_await_value(j->target, &j->got);
 	j->next_err = coro_sleep(FAR_NS);
+	j->shielded = coro_call_shielded(sleep_soon, NULL, CORO_NEVER);
 	return coro_sleep(0);
 }
 
 static long cancel_with_result_there(void *arg)
 {
-	struct job j = { .target = coro_new(give_arg, (void *)33L) };
+	struct job j = { .target = coro_new(give_arg, (void *)33L),
+			 .shielded = 1 };
 	struct coro *c = coro_new(join_then_wait, &j);
 
 	(void)arg;
@@ -238,14 +251,15 @@ static long cancel_with_result_there(void *arg)
 	EXPECT_EQ(CORO_STATE_SUSPENDED, coro_state(c));
 	EXPECT_EQ(CORO_AWAITS_TURN, coro_awaits(c, NULL));
 	EXPECT_EQ(0, coro_cancel(c));
-	EXPECT_EQ(0, coro_await(c));
+	EXPECT_EQ(-ECANCELED, coro_await(c));
 	EXPECT_EQ(0, j.err);
 	EXPECT_EQ(33, j.got);
 	EXPECT_EQ(-ECANCELED, j.next_err);
+	EXPECT_EQ(0, j.shielded);
 	return 0;
 }
 
-/* TSK-17 TMO-08: the better one holds: a finished result is handed over, the cancel kept. */
+/* TSK-17, TMO-08: the better one holds: a finished result is handed over, the cancel kept. */
 TEST_F(cancel, cancel_does_not_take_a_result_away)
 {
 	EXPECT_EQ(0, coro_run(cancel_with_result_there, NULL));
@@ -262,6 +276,9 @@ static long cancel_self_and_wait(void *arg)
 	(void)arg;
 	EXPECT_EQ(0, coro_cancel(coro_self()));
 	EXPECT_EQ(-ECANCELED, coro_sleep(0));
+	EXPECT_EQ(-ECANCELED, coro_sleep(SOON_NS));
+	EXPECT_EQ(-ECANCELED, coro_check());
+	EXPECT_EQ(0, coro_call_shielded(sleep_soon, NULL, CORO_NEVER));
 	return coro_sleep(0);
 }
 
@@ -272,14 +289,14 @@ TEST_F(cancel, cancelling_oneself_and_returning_keeps_the_result)
 }
 
 /* TSK-18 */
-TEST_F(cancel, cancelling_oneself_fails_the_next_wait)
+TEST_F(cancel, cancelling_oneself_fails_every_wait_from_then_on)
 {
-	EXPECT_EQ(0, coro_run(cancel_self_and_wait, NULL));
+	EXPECT_EQ(-ECANCELED, coro_run(cancel_self_and_wait, NULL));
 }
 
 static long cancel_twice(void *arg)
 {
-	struct job j = { .err = 1, .next_err = 1 };
+	struct job j = { .err = 1, .next_err = 1, .shielded = 1 };
 	struct coro *c = coro_new(sleep_and_clean_up, &j);
 
 	(void)arg;
@@ -287,16 +304,28 @@ static long cancel_twice(void *arg)
 	EXPECT_EQ(0, coro_sleep(0));
 	EXPECT_EQ(0, coro_cancel(c));
 	EXPECT_EQ(0, coro_cancel(c));
+	EXPECT_EQ(0, coro_sleep(0));
+	/* Nor does one that comes later reach into the shield. */
+	EXPECT_EQ(CORO_STATE_SUSPENDED, coro_state(c));
+	EXPECT_EQ(0, coro_cancel(c));
 	EXPECT_EQ(60, coro_await(c));
 	EXPECT_EQ(-ECANCELED, j.err);
-	EXPECT_EQ(0, j.next_err);
+	EXPECT_EQ(-ECANCELED, j.next_err);
+	EXPECT_EQ(0, j.shielded);
 	return 0;
 }
 
-/* TSK-23 */
-TEST_F(cancel, two_cancels_before_delivery_are_one)
+/* TSK-23: the better one holds: nobody counts, being cancelled is a state. */
+TEST_F(cancel, cancelling_again_is_nothing)
 {
 	EXPECT_EQ(0, coro_run(cancel_twice, NULL));
+}
+
+static long await_target(void *arg)
+{
+	struct job *j = arg;
+
+	return coro_await_value(j->target, &j->got);
 }
 
 static long wait_while_cancelled(void *arg)
@@ -309,7 +338,9 @@ static long wait_while_cancelled(void *arg)
 	j->err = coro_await_value(j->target, &value);
 	EXPECT_EQ(POISON_LONG, value);
 	j->next_err = coro_await_value(j->target, &value);
-	j->got = value;
+	EXPECT_EQ(POISON_LONG, value);
+	/* The failed ones kept the reference. */
+	j->shielded = coro_call_shielded(await_target, j, CORO_NEVER);
 	return 0;
 }
 
@@ -323,7 +354,8 @@ static long join_with_a_pending_cancel(void *arg)
 	EXPECT_EQ(0, coro_start(c));
 	EXPECT_EQ(0, coro_await(c));
 	EXPECT_EQ(-ECANCELED, j.err);
-	EXPECT_EQ(0, j.next_err);
+	EXPECT_EQ(-ECANCELED, j.next_err);
+	EXPECT_EQ(0, j.shielded);
 	EXPECT_EQ(12, j.got);
 	return 0;
 }

@@ -37,6 +37,12 @@ static long join_now(struct coro_handle *h)
 	return err ? err : value;
 }
 
+static long sleep_soon(void *arg)
+{
+	(void)arg;
+	return coro_sleep(SOON_NS);
+}
+
 static long be_cancelled(void *arg)
 {
 	uint64_t *reason = arg;
@@ -45,7 +51,9 @@ static long be_cancelled(void *arg)
 	EXPECT_EQ(-ENODATA, coro_cancel_reason(reason));
 	err = coro_sleep(FAR_NS);
 	EXPECT_EQ(0, coro_cancel_reason(reason));
-	EXPECT_EQ(0, coro_sleep(0));
+	EXPECT_EQ(-ECANCELED, coro_sleep(0));
+	EXPECT_EQ(0, coro_call_shielded(sleep_soon, NULL, CORO_NEVER));
+	EXPECT_EQ(0, coro_cancel_reason(reason));
 	return err;
 }
 
