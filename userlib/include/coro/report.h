@@ -46,14 +46,14 @@ struct coro_info {
  * @CORO_REPORT_NEVER_STARTED: the last reference to a CREATED coroutine went. It
  *	was neither awaited, resumed nor started, nor closed.
  * @CORO_REPORT_NEVER_RETRIEVED: a coroutine of a loop failed, and is gone or its
- *	loop has ended, and nobody awaited it or asked for its result. @value is the
+ *	loop has ended, and nobody awaited it or asked for its result. The value is the
  *	failure.
  * @CORO_REPORT_DEADLOCK: nothing can run any more, and this coroutine is one of
  *	those that wait. One report for each, before anybody is told -EDEADLK.
  * @CORO_REPORT_SCOPE_OPEN: its function returned inside a scope or group.
  * @CORO_REPORT_CLEANUP: it was dropped half-way, and answered CORO_EXIT with
- *	@value: a failure of its cleanup, or -EAGAIN for another coro_yield().
- * @CORO_REPORT_SLOW_STEP: it has run for @duration_ns without a wait, and still
+ *	a value: a failure of its cleanup, or -EAGAIN for another coro_yield().
+ * @CORO_REPORT_SLOW_STEP: it has run for duration_ns without a wait, and still
  *	does: see coro_watchdog_start().
  */
 enum coro_report_kind {
