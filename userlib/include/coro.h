@@ -29,6 +29,7 @@
 #include <coro/group.h>
 #include <coro/io.h>
 #include <coro/loop.h>
+#include <coro/net.h>
 #include <coro/object.h>
 #include <coro/remote.h>
 #include <coro/report.h>
