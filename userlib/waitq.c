@@ -16,7 +16,12 @@ int coro__waitq_init(struct coro_waiters *q, unsigned int flags)
 
 int coro__waitq_fini(struct coro_waiters *q)
 {
-	if (!coro__waitq_empty(q))
+	bool empty;
+
+	coro__waitq_lock(q);
+	empty = coro__waitq_empty(q);
+	coro__waitq_unlock(q);
+	if (!empty)
 		return -EBUSY;
 	if (q->flags & CORO_SHARED)
 		pthread_mutex_destroy(&q->lock);
@@ -73,10 +78,27 @@ static bool coro__ticket_claim(struct coro__ticket *t, struct coro__arm *arm)
 /* Stands for a winner when a wait was interrupted. */
 static struct coro__arm coro__interrupted;
 
+/* With one arm, under its queue's lock: who holds that knows who waits. */
+static bool coro__ticket_cancel_one(struct coro__ticket *t,
+				    struct coro__arm *arm)
+{
+	bool mine;
+
+	coro__waitq_lock(arm->queue);
+	mine = coro__ticket_claim(t, &coro__interrupted);
+	if (mine)
+		coro__arm_unlink(arm);
+	coro__waitq_unlock(arm->queue);
+	return mine;
+}
+
 bool coro__ticket_cancel(struct coro__ticket *t)
 {
-	bool mine = coro__ticket_claim(t, &coro__interrupted);
+	bool mine;
 
+	if (t->far && t->nr == 1 && t->arms->queue)
+		return coro__ticket_cancel_one(t, t->arms);
+	mine = coro__ticket_claim(t, &coro__interrupted);
 	if (mine)
 		coro__ticket_leave(t);
 	return mine;
@@ -87,7 +109,8 @@ static void coro__ticket_interrupt(struct coro__loop *loop,
 {
 	struct coro__ticket *t = container_of(w, struct coro__ticket, wait);
 
-	if (!t->firm && coro__ticket_cancel(t))
+	/* What is stuck for good is let go, firm or not. */
+	if ((!t->firm || why == -EDEADLK) && coro__ticket_cancel(t))
 		coro__wake(loop, w, why);
 }
 
@@ -114,6 +137,7 @@ void coro__ticket_init(struct coro__loop *loop, struct coro__ticket *t,
 	}
 	/* A giver on this thread may wake it only once it is parked. */
 	t->wait.task = loop->thread->task;
+	t->task = t->wait.task;
 	if (!far)
 		return;
 	t->note.run = coro__ticket_note;
@@ -182,6 +206,19 @@ int coro__waitq_wait_firm(struct coro__loop *loop, struct coro_waiters *q,
 	return coro__waitq_wait_as(loop, q, arm, CORO_NEVER, kind, true);
 }
 
+/* One whose wait ended elsewhere holds nobody back. */
+static struct coro__arm *coro__waitq_front(struct coro_waiters *q)
+{
+	struct coro__arm *arm;
+
+	while ((arm = q->first) != NULL) {
+		if (!__atomic_load_n(&arm->ticket->winner, __ATOMIC_ACQUIRE))
+			break;
+		coro__arm_unlink(arm);
+	}
+	return arm;
+}
+
 struct coro__arm *coro__waitq_claim(struct coro_waiters *q)
 {
 	struct coro__arm *arm;
@@ -199,7 +236,7 @@ struct coro__arm *coro__waitq_claim_kind(struct coro_waiters *q,
 {
 	struct coro__arm *arm;
 
-	while ((arm = q->first) != NULL && arm->kind == kind) {
+	while ((arm = coro__waitq_front(q)) != NULL && arm->kind == kind) {
 		coro__arm_unlink(arm);
 		if (coro__ticket_claim(arm->ticket, arm))
 			return arm;
@@ -224,4 +261,25 @@ int coro__waitq_give(struct coro__arm *arm, int result)
 	err = coro__post(l, &t->note);
 	coro__doorbell_drop(l);
 	return err;
+}
+
+bool coro__waitq_wake_first(struct coro_waiters *q, int result)
+{
+	struct coro__arm *arm;
+
+	while ((arm = coro__waitq_claim(q)) != NULL) {
+		if (!coro__waitq_give(arm, result))
+			return true;
+	}
+	return false;
+}
+
+unsigned int coro__waitq_count(struct coro_waiters *q)
+{
+	unsigned int nr;
+
+	coro__waitq_lock(q);
+	nr = q->nr;
+	coro__waitq_unlock(q);
+	return nr;
 }

@@ -4,6 +4,7 @@
 #define CORO_USERLIB_WAITQ_H
 
 #include <coro/wait.h>
+#include <errno.h>
 
 #include "doorbell.h"
 
@@ -28,13 +29,14 @@ struct coro__arm {
 struct coro__ticket {
 	struct coro__wait wait;
 	struct coro__note note;
+	const struct coro *task; /* who waits, for givers */
 	struct coro_loop *loop; /* where it waits, if @far */
 	struct coro__arm *arms;
 	unsigned int nr;
 	struct coro__arm *winner; /* atomic */
 	int result;
 	bool far; /* an object of it is shared: claims come from any thread */
-	bool firm; /* neither a cancel nor a deadline ends it */
+	bool firm; /* neither a cancel nor a deadline ends it, see coro__waitq_wait_firm() */
 };
 
 static inline void coro__waitq_lock(struct coro_waiters *q)
@@ -67,7 +69,10 @@ int coro__waitq_wait(struct coro__loop *loop, struct coro_waiters *q,
 		     struct coro__arm *arm, int64_t deadline_ns,
 		     enum coro_awaits kind);
 
-/* As above, for what must come: nothing but a giver ends it. */
+/*
+ * As above, for what must come: only a giver ends it, or -EDEADLK, when nothing
+ * is left that could give.
+ */
 int coro__waitq_wait_firm(struct coro__loop *loop, struct coro_waiters *q,
 			  struct coro__arm *arm, enum coro_awaits kind);
 
@@ -93,7 +98,7 @@ int coro__ticket_wait(struct coro__loop *loop, struct coro__ticket *t,
  */
 struct coro__arm *coro__waitq_claim(struct coro_waiters *q);
 
-/* As above, of those from @q on whose kind is @kind, in front only. */
+/* As above, if who waits longest has that kind. */
 struct coro__arm *coro__waitq_claim_kind(struct coro_waiters *q,
 					 unsigned int kind);
 
@@ -102,5 +107,28 @@ struct coro__arm *coro__waitq_claim_kind(struct coro_waiters *q,
  * has ended: it never sees what it was given, which stays the caller's.
  */
 int coro__waitq_give(struct coro__arm *arm, int result);
+
+/* With @q locked: claims who waits longest and wakes it. False if nobody waits. */
+bool coro__waitq_wake_first(struct coro_waiters *q, int result);
+
+static inline bool coro__waitq_wake(struct coro_waiters *q, int result)
+{
+	return !coro__waitq_empty(q) && coro__waitq_wake_first(q, result);
+}
+
+/*
+ * With @q locked, before the first claim: 0, or -EXDEV, for an object that is not
+ * shared while coroutines of another thread's loop wait for it.
+ */
+static inline int coro__waitq_check(const struct coro_waiters *q)
+{
+	return coro__waitq_empty(q) || q->flags & CORO_SHARED ||
+			       q->loop == coro__thread()->loop ?
+		       0 :
+		       -EXDEV;
+}
+
+/* How many wait. */
+unsigned int coro__waitq_count(struct coro_waiters *q);
 
 #endif /* CORO_USERLIB_WAITQ_H */

@@ -43,6 +43,12 @@ struct coro_waiters {
 	pthread_mutex_t lock;
 };
 
+/* For the initialisers of the objects. */
+#define CORO__WAITERS_INIT(flags)                                       \
+	{                                                               \
+		NULL, NULL, NULL, 0, (flags), PTHREAD_MUTEX_INITIALIZER \
+	}
+
 #ifdef __cplusplus
 }
 #endif
