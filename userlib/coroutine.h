@@ -38,6 +38,7 @@ struct coro__act {
 /* A coroutine that was handed to a loop. */
 struct coro__task {
 	struct coro__loop *loop; /* NULL until coro_start(); then for good */
+	uint64_t key; /* no other of the process has it, ever */
 	struct coro__act base;
 	struct coro__act *act; /* while parked or ready: what to continue */
 	struct coro *cur; /* and who: the innermost */
@@ -86,6 +87,9 @@ struct coro {
 #endif
 };
 
+/* As many coroutines can a thread start. */
+#define CORO__KEY_BITS 40
+
 struct coro__thread {
 	struct coro *cur; /* innermost running coroutine */
 	struct coro__act *act; /* what it runs in */
@@ -95,6 +99,7 @@ struct coro__thread {
 	struct coro__sched *sched;
 	struct coro__sim *sim; /* of @loop */
 	struct coro__watchdog *watchdog; /* or NULL */
+	uint64_t last_key; /* of struct coro__task; the thread's number above CORO__KEY_BITS */
 	int *errno_p; /* NULL until the thread was set up */
 	int origin_depth;
 	int tid;
@@ -108,6 +113,9 @@ struct coro__thread {
 
 /* Never inlined: after a switch the caller may be on another thread. */
 struct coro__thread *coro__thread(void);
+
+/* What that returns, for short functions that are not inlined and cannot switch. */
+extern __thread struct coro__thread coro__this;
 
 /* The thread, ready to drive coroutines. */
 struct coro__thread *coro__thread_driver(void);

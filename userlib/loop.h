@@ -61,7 +61,21 @@ struct coro__wait {
  */
 int coro__wait_begin(struct coro__loop **ret_loop);
 
-/* As above, for what must be done even when cancelled. */
+/*
+ * As above, in a few instructions, for who does not have to wait: true if that
+ * would succeed and not let others run. @t is the caller's thread.
+ */
+static inline bool coro__wait_pass(const struct coro__thread *t)
+{
+	if (!t->task || t->task->task.scope->cancelled || t->sim)
+		return false;
+	if (--t->loop->budget)
+		return true;
+	t->loop->budget = 1;
+	return false;
+}
+
+/* As coro__wait_begin(), for what must be done even when cancelled. */
 int coro__wait_begin_uncancelled(struct coro__loop **ret_loop);
 
 /* Suspends until coro__wake(); returns its result. */

@@ -220,6 +220,7 @@ static int coro__start(struct coro__loop *loop, struct coro *c,
 		return err;
 	c->task = (struct coro__task){
 		.loop = loop,
+		.key = ++loop->thread->last_key,
 		.base = {
 			.root = c,
 			.sp = &loop->thread->sp,

@@ -9,12 +9,13 @@
 #include "remote.h"
 #include "report.h"
 
-static __thread struct coro__thread coro__this;
+__thread struct coro__thread coro__this;
 
 static pthread_once_t coro__once = PTHREAD_ONCE_INIT;
 static pthread_key_t coro__key;
 static int coro__key_err;
 static unsigned int coro__nr_forks;
+static uint64_t coro__nr_threads;
 
 __attribute__((noinline)) struct coro__thread *coro__thread(void)
 {
@@ -96,6 +97,8 @@ struct coro__thread *coro__thread_driver(void)
 	if (t->errno_p)
 		return t;
 	t->errno_p = &errno;
+	t->last_key = __atomic_add_fetch(&coro__nr_threads, 1, __ATOMIC_RELAXED)
+		      << CORO__KEY_BITS;
 	t->tid = gettid();
 	coro__thread_stack(t);
 	return t;

@@ -35,6 +35,7 @@
 #include <coro/report.h>
 #include <coro/scope.h>
 #include <coro/sim.h>
+#include <coro/sync.h>
 #include <coro/time.h>
 #include <coro/wait.h>
 

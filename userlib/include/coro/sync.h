@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Synchronisation: mutex.
+ *
+ * The objects are the user's own memory. Each is initialised either by its
+ * CORO_..._INIT() or by its coro_..._init(), and has to stay where it is while
+ * somebody waits for it. Without CORO_SHARED an object belongs to one thread and
+ * costs no lock and no atomic instruction; with it, coroutines of several
+ * threads' loops can use it.
+ *
+ * Rules that hold for all of them:
+ *
+ * - First come, first served. What is given up goes straight to who waits
+ *   longest; nobody who comes later can take it in between.
+ * - So a wait that was granted something returns success, even if the caller was
+ *   cancelled or its deadline passed before it could run. The cancel shows at its
+ *   next wait.
+ * - A wait that failed leaves nothing behind: the caller has nothing, is counted
+ *   nowhere, and those whom it held up go on.
+ * - Calls that can wait are cancellation points always, also when they need not
+ *   wait: who is cancelled gets -ECANCELED and not the lock. Those that never
+ *   wait are none.
+ * - A deadline that has passed counts only if the call would have to wait.
+ * - Objects that are not shared detect some use by several threads: a wait, or
+ *   what would end one, is refused with -EXDEV while coroutines of another
+ *   thread's loop wait for the object.
+ */
+#ifndef CORO_SYNC_H
+#define CORO_SYNC_H
+
+#include <coro/time.h>
+#include <coro/wait.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * struct coro_mutex - one at a time
+ * @waiters: private.
+ * @holder: private: which coroutine of a loop has it, 1 for who is none, or 0.
+ * @holder_id: private: its id.
+ */
+struct coro_mutex {
+	struct coro_waiters waiters;
+	uint64_t holder;
+	uint64_t holder_id;
+};
+
+/**
+ * CORO_MUTEX_INIT() - initialiser of a free mutex
+ * @flags: 0 or CORO_SHARED.
+ */
+#define CORO_MUTEX_INIT(flags)                  \
+	{                                       \
+		CORO__WAITERS_INIT(flags), 0, 0 \
+	}
+
+/**
+ * coro_mutex_init() - make a free mutex
+ * @m: the mutex.
+ * @flags: 0 or CORO_SHARED.
+ *
+ * Context: any thread. Does not suspend.
+ * Return: 0; -EINVAL for other flags.
+ */
+int coro_mutex_init(struct coro_mutex *m, unsigned int flags);
+
+/**
+ * coro_mutex_fini() - end a mutex
+ * @m: the mutex; can be initialised anew afterwards.
+ *
+ * Context: any thread, when nobody else uses @m any more. Does not suspend.
+ * Return: 0; -EBUSY if it is held or waited for, and nothing changes.
+ */
+int coro_mutex_fini(struct coro_mutex *m);
+
+/**
+ * coro_mutex_lock() - take a mutex
+ * @m: the mutex; must stay until the call returns.
+ * @deadline_ns: how long to wait, or CORO_NEVER.
+ *
+ * The holder is the coroutine of the loop, with all that it awaits inline. A
+ * mutex is not given back when its holder ends.
+ *
+ * Context: coroutine of a running loop. May suspend; cancellation point.
+ * Return:
+ * * 0		 - the caller has @m
+ * * -EDEADLK	 - the caller has it already; also see coro_run_opts()
+ * * -ETIMEDOUT	 - @deadline_ns passed
+ * * -ECANCELED	 - the caller was cancelled
+ * * -EXDEV	 - not shared, and another thread's coroutines wait
+ * * -EPERM	 - not called from a coroutine of a running loop
+ */
+int coro_mutex_lock(struct coro_mutex *m, int64_t deadline_ns);
+
+/**
+ * coro_mutex_trylock() - take a mutex if it is free
+ * @m: the mutex.
+ *
+ * Context: any; need not be a coroutine. Does not suspend. Not a cancellation
+ * point.
+ * Return: 0; -EBUSY if somebody has it, be it the caller.
+ */
+int coro_mutex_trylock(struct coro_mutex *m);
+
+/**
+ * coro_mutex_unlock() - give a mutex back
+ * @m: the mutex. Who calls need not be who took it.
+ *
+ * Context: any; need not be a coroutine. Does not suspend: who is next runs
+ * later, and has it from now on. Not a cancellation point.
+ * Return:
+ * * 0		 - success
+ * * -EPERM	 - nobody has it
+ * * -EXDEV	 - not shared, and another thread's coroutines wait
+ */
+int coro_mutex_unlock(struct coro_mutex *m);
+
+/**
+ * coro_mutex_call() - call a function with a mutex held
+ * @m: the mutex.
+ * @fn: called in the caller's coroutine; however it returns, @m is given back.
+ * @arg: passed to @fn.
+ * @deadline_ns: how long to wait for @m, or CORO_NEVER.
+ *
+ * Context: as coro_mutex_lock(). @fn may suspend.
+ * Return: what @fn returned, or the error of coro_mutex_lock(), and @fn was not
+ * called; -EINVAL if @fn is NULL.
+ */
+long coro_mutex_call(struct coro_mutex *m, long (*fn)(void *arg), void *arg,
+		     int64_t deadline_ns);
+
+/**
+ * coro_mutex_is_locked() - whether somebody has a mutex
+ * @m: the mutex.
+ *
+ * Context: any. Does not suspend.
+ * Return: true if so.
+ */
+bool coro_mutex_is_locked(struct coro_mutex *m);
+
+/**
+ * coro_mutex_holder() - who has a mutex
+ * @m: the mutex.
+ *
+ * For messages to people: coro_find() turns it into the coroutine and its name,
+ * in the thread that has it.
+ *
+ * Context: any. Does not suspend.
+ * Return: the id of the coroutine, see coro_id(); 0 if nobody has it, or a
+ * caller outside of coroutines took it.
+ */
+uint64_t coro_mutex_holder(struct coro_mutex *m);
+
+/**
+ * coro_mutex_waiters() - how many wait for a mutex
+ * @m: the mutex.
+ *
+ * Context: any. Does not suspend.
+ * Return: their number.
+ */
+unsigned int coro_mutex_waiters(struct coro_mutex *m);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* CORO_SYNC_H */
