@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Synchronisation: mutex.
+ * Synchronisation: mutex, event.
  *
  * The objects are the user's own memory. Each is initialised either by its
  * CORO_..._INIT() or by its coro_..._init(), and has to stay where it is while
@@ -163,6 +163,102 @@ uint64_t coro_mutex_holder(struct coro_mutex *m);
  * Return: their number.
  */
 unsigned int coro_mutex_waiters(struct coro_mutex *m);
+
+/**
+ * struct coro_event_flag - a flag to wait for
+ * @waiters: private.
+ * @set: private.
+ *
+ * Not struct coro_event, which is what the device's read() gives.
+ */
+struct coro_event_flag {
+	struct coro_waiters waiters;
+	bool set;
+};
+
+/**
+ * CORO_EVENT_INIT() - initialiser of an event that is not set
+ * @flags: 0 or CORO_SHARED.
+ */
+#define CORO_EVENT_INIT(flags)                   \
+	{                                        \
+		CORO__WAITERS_INIT(flags), false \
+	}
+
+/**
+ * coro_event_init() - make an event that is not set
+ * @e: the event.
+ * @flags: 0 or CORO_SHARED.
+ *
+ * Context: any thread. Does not suspend.
+ * Return: 0; -EINVAL for other flags.
+ */
+int coro_event_init(struct coro_event_flag *e, unsigned int flags);
+
+/**
+ * coro_event_fini() - end an event
+ * @e: the event; can be initialised anew afterwards.
+ *
+ * Context: any thread, when nobody else uses @e any more. Does not suspend.
+ * Return: 0; -EBUSY if it is waited for, and nothing changes.
+ */
+int coro_event_fini(struct coro_event_flag *e);
+
+/**
+ * coro_event_set() - set an event
+ * @e: the event.
+ *
+ * All who wait now return, in the order in which they came, even if it is
+ * cleared before they run.
+ *
+ * Context: any; need not be a coroutine. Does not suspend. Not a cancellation
+ * point.
+ * Return: 0; -EXDEV if it is not shared and another thread's coroutines wait.
+ */
+int coro_event_set(struct coro_event_flag *e);
+
+/**
+ * coro_event_clear() - make an event not set
+ * @e: the event.
+ *
+ * Context: any; need not be a coroutine. Does not suspend. Not a cancellation
+ * point.
+ */
+void coro_event_clear(struct coro_event_flag *e);
+
+/**
+ * coro_event_wait() - wait until an event is set
+ * @e: the event; must stay until the call returns.
+ * @deadline_ns: how long to wait, or CORO_NEVER.
+ *
+ * Context: coroutine of a running loop. May suspend; cancellation point.
+ * Return:
+ * * 0		 - it is set, or was while the caller waited
+ * * -ETIMEDOUT	 - @deadline_ns passed
+ * * -ECANCELED	 - the caller was cancelled
+ * * -EDEADLK	 - see coro_run_opts()
+ * * -EXDEV	 - not shared, and another thread's coroutines wait
+ * * -EPERM	 - not called from a coroutine of a running loop
+ */
+int coro_event_wait(struct coro_event_flag *e, int64_t deadline_ns);
+
+/**
+ * coro_event_is_set() - whether an event is set
+ * @e: the event.
+ *
+ * Context: any. Does not suspend.
+ * Return: true if so.
+ */
+bool coro_event_is_set(struct coro_event_flag *e);
+
+/**
+ * coro_event_waiters() - how many wait for an event
+ * @e: the event.
+ *
+ * Context: any. Does not suspend.
+ * Return: their number.
+ */
+unsigned int coro_event_waiters(struct coro_event_flag *e);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+/* The event: a flag, and all who wait for it. */
+#include <coro/sync.h>
+
+#include "waitq.h"
+
+int coro_event_init(struct coro_event_flag *e, unsigned int flags)
+{
+	e->set = false;
+	return coro__waitq_init(&e->waiters, flags);
+}
+
+int coro_event_fini(struct coro_event_flag *e)
+{
+	return coro__waitq_fini(&e->waiters);
+}
+
+int coro_event_set(struct coro_event_flag *e)
+{
+	int err;
+
+	coro__waitq_lock(&e->waiters);
+	err = coro__waitq_check(&e->waiters);
+	if (!err) {
+		e->set = true;
+		while (coro__waitq_wake(&e->waiters, 0))
+			;
+	}
+	coro__waitq_unlock(&e->waiters);
+	return err;
+}
+
+void coro_event_clear(struct coro_event_flag *e)
+{
+	coro__waitq_lock(&e->waiters);
+	e->set = false;
+	coro__waitq_unlock(&e->waiters);
+}
+
+int coro_event_wait(struct coro_event_flag *e, int64_t deadline_ns)
+{
+	struct coro__loop *loop;
+	struct coro__arm arm;
+	int err = coro__wait_begin(&loop);
+
+	if (err)
+		return err;
+	coro__waitq_lock(&e->waiters);
+	if (!e->set)
+		return coro__waitq_wait(loop, &e->waiters, &arm, deadline_ns,
+					CORO_AWAITS_EVENT);
+	coro__waitq_unlock(&e->waiters);
+	return 0;
+}
+
+bool coro_event_is_set(struct coro_event_flag *e)
+{
+	bool set;
+
+	coro__waitq_lock(&e->waiters);
+	set = e->set;
+	coro__waitq_unlock(&e->waiters);
+	return set;
+}
+
+unsigned int coro_event_waiters(struct coro_event_flag *e)
+{
+	return coro__waitq_count(&e->waiters);
+}
