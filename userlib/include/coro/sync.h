@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Synchronisation: mutex, event.
+ * Synchronisation: mutex, event, semaphore.
  *
  * The objects are the user's own memory. Each is initialised either by its
  * CORO_..._INIT() or by its coro_..._init(), and has to stay where it is while
@@ -259,6 +259,108 @@ bool coro_event_is_set(struct coro_event_flag *e);
  * Return: their number.
  */
 unsigned int coro_event_waiters(struct coro_event_flag *e);
+
+/**
+ * struct coro_semaphore - a number of permits
+ * @waiters: private.
+ * @value: private: permits that are free.
+ * @max: private: most that may be.
+ */
+struct coro_semaphore {
+	struct coro_waiters waiters;
+	unsigned int value;
+	unsigned int max;
+};
+
+/**
+ * CORO_SEMAPHORE_INIT() - initialiser of a semaphore
+ * @value: permits that are free at first.
+ * @max: most permits that may be free, not below @value; 0 for UINT_MAX.
+ * @flags: 0 or CORO_SHARED.
+ */
+#define CORO_SEMAPHORE_INIT(value, max, flags)            \
+	{                                                 \
+		CORO__WAITERS_INIT(flags), (value), (max) \
+	}
+
+/**
+ * coro_semaphore_init() - make a semaphore
+ * @s: the semaphore.
+ * @value: permits that are free at first.
+ * @max: most permits that may be free; 0 for UINT_MAX.
+ * @flags: 0 or CORO_SHARED.
+ *
+ * Context: any thread. Does not suspend.
+ * Return: 0; -EINVAL for other flags, or if @value is above @max.
+ */
+int coro_semaphore_init(struct coro_semaphore *s, unsigned int value,
+			unsigned int max, unsigned int flags);
+
+/**
+ * coro_semaphore_fini() - end a semaphore
+ * @s: the semaphore; can be initialised anew afterwards.
+ *
+ * Context: any thread, when nobody else uses @s any more. Does not suspend.
+ * Return: 0; -EBUSY if it is waited for, and nothing changes.
+ */
+int coro_semaphore_fini(struct coro_semaphore *s);
+
+/**
+ * coro_semaphore_acquire() - take a permit
+ * @s: the semaphore; must stay until the call returns.
+ * @deadline_ns: how long to wait, or CORO_NEVER.
+ *
+ * Context: coroutine of a running loop. May suspend; cancellation point.
+ * Return:
+ * * 0		 - the caller has a permit
+ * * -ETIMEDOUT	 - @deadline_ns passed
+ * * -ECANCELED	 - the caller was cancelled
+ * * -EDEADLK	 - see coro_run_opts()
+ * * -EXDEV	 - not shared, and another thread's coroutines wait
+ * * -EPERM	 - not called from a coroutine of a running loop
+ */
+int coro_semaphore_acquire(struct coro_semaphore *s, int64_t deadline_ns);
+
+/**
+ * coro_semaphore_try_acquire() - take a permit if one is free
+ * @s: the semaphore.
+ *
+ * Context: any; need not be a coroutine. Does not suspend. Not a cancellation
+ * point.
+ * Return: 0; -EBUSY if none is free.
+ */
+int coro_semaphore_try_acquire(struct coro_semaphore *s);
+
+/**
+ * coro_semaphore_release() - give a permit back, or add one
+ * @s: the semaphore.
+ *
+ * Context: any; need not be a coroutine. Does not suspend. Not a cancellation
+ * point.
+ * Return:
+ * * 0		 - success
+ * * -EOVERFLOW	 - as many are free as may be; nothing changes
+ * * -EXDEV	 - not shared, and another thread's coroutines wait
+ */
+int coro_semaphore_release(struct coro_semaphore *s);
+
+/**
+ * coro_semaphore_value() - how many permits are free
+ * @s: the semaphore.
+ *
+ * Context: any. Does not suspend.
+ * Return: their number; 0 exactly if an acquire would wait.
+ */
+unsigned int coro_semaphore_value(struct coro_semaphore *s);
+
+/**
+ * coro_semaphore_waiters() - how many wait for a permit
+ * @s: the semaphore.
+ *
+ * Context: any. Does not suspend.
+ * Return: their number.
+ */
+unsigned int coro_semaphore_waiters(struct coro_semaphore *s);
 
 #ifdef __cplusplus
 }
