@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Synchronisation: mutex, event, semaphore.
+ * Synchronisation: mutex, event, semaphore, condition.
  *
  * The objects are the user's own memory. Each is initialised either by its
  * CORO_..._INIT() or by its coro_..._init(), and has to stay where it is while
@@ -361,6 +361,124 @@ unsigned int coro_semaphore_value(struct coro_semaphore *s);
  * Return: their number.
  */
 unsigned int coro_semaphore_waiters(struct coro_semaphore *s);
+
+/**
+ * struct coro_condition - wait, with a mutex given up, for something to change
+ * @waiters: private.
+ * @mutex: private: of those who wait.
+ */
+struct coro_condition {
+	struct coro_waiters waiters;
+	struct coro_mutex *mutex;
+};
+
+/**
+ * CORO_CONDITION_INIT() - initialiser of a condition
+ * @flags: 0 or CORO_SHARED.
+ */
+#define CORO_CONDITION_INIT(flags)              \
+	{                                       \
+		CORO__WAITERS_INIT(flags), NULL \
+	}
+
+/**
+ * coro_condition_init() - make a condition
+ * @c: the condition.
+ * @flags: 0 or CORO_SHARED, as those of the mutexes that it is used with.
+ *
+ * Context: any thread. Does not suspend.
+ * Return: 0; -EINVAL for other flags.
+ */
+int coro_condition_init(struct coro_condition *c, unsigned int flags);
+
+/**
+ * coro_condition_fini() - end a condition
+ * @c: the condition; can be initialised anew afterwards.
+ *
+ * Context: any thread, when nobody else uses @c any more. Does not suspend.
+ * Return: 0; -EBUSY if it is waited for, and nothing changes.
+ */
+int coro_condition_fini(struct coro_condition *c);
+
+/**
+ * coro_condition_wait() - give a mutex up until somebody signals
+ * @c: the condition; must stay until the call returns.
+ * @m: the mutex, held by the caller. All who wait at the same time give the same.
+ * @deadline_ns: how long to wait for the signal, or CORO_NEVER.
+ *
+ * Between giving @m up and waiting nothing can come. However the wait ends, the
+ * call takes @m again before it returns, and neither a cancel nor the deadline
+ * ends that. Who was signalled returns 0, whatever came later. There are no
+ * spurious returns; but others can have had @m before, so look again.
+ *
+ * Context: coroutine of a running loop. Suspends; cancellation point. If it is
+ * cancelled from the start, @m is not given up.
+ * Return: the caller has @m, except after the last three.
+ * * 0		 - signalled
+ * * -ETIMEDOUT	 - @deadline_ns passed
+ * * -ECANCELED	 - the caller was cancelled
+ * * -EDEADLK	 - see coro_run_opts()
+ * * -EXDEV	 - not shared, and another thread's coroutines wait
+ * * -EINVAL	 - others wait with another mutex, or @m is shared and @c is not
+ * * -ENOTRECOVERABLE - who took @m meanwhile cannot ever give it back, see
+ *		   -EDEADLK
+ * * -EPERM	 - the caller does not have @m
+ * * -EPERM	 - not called from a coroutine of a running loop
+ */
+int coro_condition_wait(struct coro_condition *c, struct coro_mutex *m,
+			int64_t deadline_ns);
+
+/**
+ * coro_condition_wait_until() - wait until something is so
+ * @c: the condition.
+ * @m: the mutex, held by the caller.
+ * @ready: called with @m held, first and after every signal, and once more when
+ *	the deadline passed: 0 for not yet. Must not suspend.
+ * @arg: passed to @ready.
+ * @deadline_ns: how long to wait, or CORO_NEVER.
+ *
+ * Context: coroutine of a running loop. May suspend; cancellation point.
+ * Return: what @ready returned if that is not 0; else the error of
+ * coro_condition_wait(); -EINVAL also if @ready is NULL.
+ */
+int coro_condition_wait_until(struct coro_condition *c, struct coro_mutex *m,
+			      int (*ready)(void *arg), void *arg,
+			      int64_t deadline_ns);
+
+/**
+ * coro_condition_signal() - end the wait of who waits longest
+ * @c: the condition.
+ * @m: the mutex, held by the caller; it is theirs once it is free.
+ *
+ * Context: any; need not be a coroutine. Does not suspend. Not a cancellation
+ * point.
+ * Return:
+ * * 0		 - somebody was signalled, or nobody waits
+ * * -EPERM	 - the caller does not have @m
+ * * -EINVAL	 - those who wait gave another mutex
+ * * -EXDEV	 - not shared, and another thread's coroutines wait
+ */
+int coro_condition_signal(struct coro_condition *c, struct coro_mutex *m);
+
+/**
+ * coro_condition_broadcast() - end the waits of all who wait now
+ * @c: the condition.
+ * @m: the mutex, held by the caller. They get it one after the other, in the order
+ *	in which they came if they are of one loop.
+ *
+ * Context: as coro_condition_signal().
+ * Return: as coro_condition_signal().
+ */
+int coro_condition_broadcast(struct coro_condition *c, struct coro_mutex *m);
+
+/**
+ * coro_condition_waiters() - how many wait for a signal
+ * @c: the condition.
+ *
+ * Context: any. Does not suspend.
+ * Return: their number, without those who were signalled and wait for the mutex.
+ */
+unsigned int coro_condition_waiters(struct coro_condition *c);
 
 #ifdef __cplusplus
 }
