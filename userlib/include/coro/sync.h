@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Synchronisation: mutex, event, semaphore, condition.
+ * Synchronisation: mutex, event, semaphore, condition, barrier.
  *
  * The objects are the user's own memory. Each is initialised either by its
  * CORO_..._INIT() or by its coro_..._init(), and has to stay where it is while
@@ -479,6 +479,113 @@ int coro_condition_broadcast(struct coro_condition *c, struct coro_mutex *m);
  * Return: their number, without those who were signalled and wait for the mutex.
  */
 unsigned int coro_condition_waiters(struct coro_condition *c);
+
+/**
+ * struct coro_barrier - a number of coroutines that wait for each other
+ * @waiters: private.
+ * @parties: private: how many.
+ * @broken: private.
+ */
+struct coro_barrier {
+	struct coro_waiters waiters;
+	unsigned int parties;
+	bool broken;
+};
+
+/**
+ * CORO_BARRIER_INIT() - initialiser of a barrier
+ * @parties: how many are to meet, 1 to INT_MAX.
+ * @flags: 0 or CORO_SHARED.
+ */
+#define CORO_BARRIER_INIT(parties, flags)                   \
+	{                                                   \
+		CORO__WAITERS_INIT(flags), (parties), false \
+	}
+
+/**
+ * coro_barrier_init() - make a barrier
+ * @b: the barrier.
+ * @parties: how many are to meet, 1 to INT_MAX.
+ * @flags: 0 or CORO_SHARED.
+ *
+ * Context: any thread. Does not suspend.
+ * Return: 0; -EINVAL for other flags or numbers.
+ */
+int coro_barrier_init(struct coro_barrier *b, unsigned int parties,
+		      unsigned int flags);
+
+/**
+ * coro_barrier_fini() - end a barrier
+ * @b: the barrier; can be initialised anew afterwards.
+ *
+ * Context: any thread, when nobody else uses @b any more. Does not suspend.
+ * Return: 0; -EBUSY if it is waited for, and nothing changes.
+ */
+int coro_barrier_fini(struct coro_barrier *b);
+
+/**
+ * coro_barrier_wait() - wait until all parties have come
+ * @b: the barrier; must stay until the call returns.
+ * @deadline_ns: how long to wait, or CORO_NEVER.
+ *
+ * The last to come lets all go and does not wait itself. Who comes then, even
+ * before the others have run, is of the next round. Who stops waiting, by a
+ * deadline or a cancel, has not come; the others wait on.
+ *
+ * Context: coroutine of a running loop. May suspend; cancellation point.
+ * Return:
+ * * 0 to parties - 1 - all came; as how many-th the caller did, from 0
+ * * -EPIPE	 - the barrier is broken or was reset
+ * * -ETIMEDOUT	 - @deadline_ns passed
+ * * -ECANCELED	 - the caller was cancelled
+ * * -EDEADLK	 - see coro_run_opts()
+ * * -EXDEV	 - not shared, and another thread's coroutines wait
+ * * -EINVAL	 - CORO_BARRIER_INIT() had no valid number of parties
+ * * -EPERM	 - not called from a coroutine of a running loop
+ */
+int coro_barrier_wait(struct coro_barrier *b, int64_t deadline_ns);
+
+/**
+ * coro_barrier_abort() - break a barrier
+ * @b: the barrier.
+ *
+ * Who waits gets -EPIPE, and who comes, until coro_barrier_reset().
+ *
+ * Context: any; need not be a coroutine. Does not suspend. Not a cancellation
+ * point.
+ * Return: 0; -EXDEV if it is not shared and another thread's coroutines wait.
+ */
+int coro_barrier_abort(struct coro_barrier *b);
+
+/**
+ * coro_barrier_reset() - begin a new round
+ * @b: the barrier.
+ *
+ * Who waits gets -EPIPE. Who comes waits for all parties, also if the barrier
+ * was broken.
+ *
+ * Context: as coro_barrier_abort().
+ * Return: as coro_barrier_abort().
+ */
+int coro_barrier_reset(struct coro_barrier *b);
+
+/**
+ * coro_barrier_is_broken() - whether a barrier is broken
+ * @b: the barrier.
+ *
+ * Context: any. Does not suspend.
+ * Return: true if so.
+ */
+bool coro_barrier_is_broken(struct coro_barrier *b);
+
+/**
+ * coro_barrier_waiters() - how many have come and wait for the others
+ * @b: the barrier.
+ *
+ * Context: any. Does not suspend.
+ * Return: their number, below the number of parties.
+ */
+unsigned int coro_barrier_waiters(struct coro_barrier *b);
 
 #ifdef __cplusplus
 }
