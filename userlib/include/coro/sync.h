@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Synchronisation: mutex, event, semaphore, condition, barrier.
+ * Synchronisation: mutex, event, semaphore, condition, barrier, rwlock.
  *
  * The objects are the user's own memory. Each is initialised either by its
  * CORO_..._INIT() or by its coro_..._init(), and has to stay where it is while
@@ -586,6 +586,149 @@ bool coro_barrier_is_broken(struct coro_barrier *b);
  * Return: their number, below the number of parties.
  */
 unsigned int coro_barrier_waiters(struct coro_barrier *b);
+
+/**
+ * struct coro_rwlock - several readers or one writer
+ * @waiters: private.
+ * @readers: private: how many read.
+ * @writer: private: who writes, as struct coro_mutex has its holder.
+ */
+struct coro_rwlock {
+	struct coro_waiters waiters;
+	uint64_t readers;
+	uint64_t writer;
+};
+
+/**
+ * CORO_RWLOCK_INIT() - initialiser of a free rwlock
+ * @flags: 0 or CORO_SHARED.
+ */
+#define CORO_RWLOCK_INIT(flags)                 \
+	{                                       \
+		CORO__WAITERS_INIT(flags), 0, 0 \
+	}
+
+/**
+ * coro_rwlock_init() - make a free rwlock
+ * @l: the rwlock.
+ * @flags: 0 or CORO_SHARED.
+ *
+ * Context: any thread. Does not suspend.
+ * Return: 0; -EINVAL for other flags.
+ */
+int coro_rwlock_init(struct coro_rwlock *l, unsigned int flags);
+
+/**
+ * coro_rwlock_fini() - end an rwlock
+ * @l: the rwlock; can be initialised anew afterwards.
+ *
+ * Context: any thread, when nobody else uses @l any more. Does not suspend.
+ * Return: 0; -EBUSY if it is held or waited for, and nothing changes.
+ */
+int coro_rwlock_fini(struct coro_rwlock *l);
+
+/**
+ * coro_rwlock_read() - take an rwlock to read
+ * @l: the rwlock; must stay until the call returns.
+ * @deadline_ns: how long to wait, or CORO_NEVER.
+ *
+ * Waits for those who came before: while somebody writes, and while a writer
+ * waits. So who reads already must not ask again. Readers that waited in a row
+ * read at the same time.
+ *
+ * Context: coroutine of a running loop. May suspend; cancellation point.
+ * Return:
+ * * 0		 - the caller may read
+ * * -EDEADLK	 - the caller writes; also see coro_run_opts()
+ * * -ETIMEDOUT	 - @deadline_ns passed
+ * * -ECANCELED	 - the caller was cancelled
+ * * -EXDEV	 - not shared, and another thread's coroutines wait
+ * * -EPERM	 - not called from a coroutine of a running loop
+ */
+int coro_rwlock_read(struct coro_rwlock *l, int64_t deadline_ns);
+
+/**
+ * coro_rwlock_write() - take an rwlock to write
+ * @l: the rwlock; must stay until the call returns.
+ * @deadline_ns: how long to wait, or CORO_NEVER.
+ *
+ * Who reads must not ask: it would wait for itself.
+ *
+ * Context: as coro_rwlock_read().
+ * Return: as coro_rwlock_read(); 0 if the caller may write.
+ */
+int coro_rwlock_write(struct coro_rwlock *l, int64_t deadline_ns);
+
+/**
+ * coro_rwlock_try_read() - take an rwlock to read if that needs no wait
+ * @l: the rwlock.
+ *
+ * Context: any; need not be a coroutine. Does not suspend. Not a cancellation
+ * point.
+ * Return: 0; -EBUSY if somebody writes or waits.
+ */
+int coro_rwlock_try_read(struct coro_rwlock *l);
+
+/**
+ * coro_rwlock_try_write() - take an rwlock to write if it is free
+ * @l: the rwlock.
+ *
+ * Context: any; need not be a coroutine. Does not suspend. Not a cancellation
+ * point.
+ * Return: 0; -EBUSY if somebody reads or writes.
+ */
+int coro_rwlock_try_write(struct coro_rwlock *l);
+
+/**
+ * coro_rwlock_unlock() - give an rwlock back
+ * @l: the rwlock. Who calls need not be who took it.
+ *
+ * Context: any; need not be a coroutine. Does not suspend. Not a cancellation
+ * point.
+ * Return:
+ * * 0		 - success
+ * * -EPERM	 - nobody reads or writes
+ * * -EXDEV	 - not shared, and another thread's coroutines wait
+ */
+int coro_rwlock_unlock(struct coro_rwlock *l);
+
+/**
+ * coro_rwlock_downgrade() - go on as a reader after writing
+ * @l: the rwlock, which somebody has to write.
+ *
+ * Nobody can write in between. Readers that wait in front of all writers go on.
+ *
+ * Context: as coro_rwlock_unlock().
+ * Return: as coro_rwlock_unlock(); -EPERM if nobody writes.
+ */
+int coro_rwlock_downgrade(struct coro_rwlock *l);
+
+/**
+ * coro_rwlock_readers() - how many read
+ * @l: the rwlock.
+ *
+ * Context: any. Does not suspend.
+ * Return: their number.
+ */
+uint64_t coro_rwlock_readers(struct coro_rwlock *l);
+
+/**
+ * coro_rwlock_is_writing() - whether somebody writes
+ * @l: the rwlock.
+ *
+ * Context: any. Does not suspend.
+ * Return: true if so.
+ */
+bool coro_rwlock_is_writing(struct coro_rwlock *l);
+
+/**
+ * coro_rwlock_waiters() - how many wait to read or to write
+ * @l: the rwlock.
+ *
+ * Context: any. Does not suspend.
+ * Return: their number.
+ */
+unsigned int coro_rwlock_waiters(struct coro_rwlock *l);
 
 #ifdef __cplusplus
 }
