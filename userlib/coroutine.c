@@ -96,9 +96,13 @@ static void coro__end(struct coro *c, long value)
 
 void coro__main(struct coro *c)
 {
+	long value;
+
 	coro__jump_end(c);
-	coro__end(c, c->task.loop && c->task.restarts ? coro__group_run(c) :
-							c->fn(c->arg));
+	value = c->task.loop && c->task.restarts ? coro__group_run(c) :
+						   c->fn(c->arg);
+	coro__finish(c);
+	coro__end(c, value);
 	__builtin_unreachable();
 }
 
@@ -389,20 +393,36 @@ static void coro__recycle(struct coro *c)
 
 /*
  * It answered CORO_EXIT with another yield, and so would it the next time: it
- * ends as it stands, and whom it awaits loses a reference.
+ * ends as it stands, and whom it awaits loses a reference. Nobody can drive any
+ * of those that end, and all of their stacks stay, while they are finished, the
+ * innermost first. References that are taken meanwhile are good.
  */
 static void coro__abandon(struct coro *c)
 {
-	struct coro *inner;
+	struct coro *all = NULL, *inner;
 
 	do {
 		inner = c->awaiting;
 		c->awaiting = NULL;
-		coro__recycle(c);
 		if (inner)
 			inner->awaiter = NULL;
+		if (c->shm->state != CORO_STATE_CLOSED)
+			c->value = CORO_EXIT;
+		coro__set_state(c, CORO_STATE_CLOSED);
+		c->refs = 1;
+		c->next = all;
+		all = c;
 		c = inner;
 	} while (c && (!c->refs || !--c->refs));
+	for (c = all; c; c = c->next) {
+		coro__finish(c);
+		coro__tell_end(c);
+	}
+	while (all) {
+		c = all;
+		all = c->next;
+		coro_put(c);
+	}
 }
 
 /* Nobody can learn any more what became of it. */
@@ -503,6 +523,7 @@ int coro__create(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
 	c->nr_origins = 0;
 	c->id_taken = false;
 	c->woken = false;
+	c->defers = NULL;
 	c->port = NULL;
 	c->fn = fn;
 	c->arg = arg;

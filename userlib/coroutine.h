@@ -10,6 +10,7 @@
 #include "scope.h"
 
 struct coro__group;
+struct coro__defers;
 struct coro__loop;
 struct coro__port;
 struct coro__sched;
@@ -80,6 +81,7 @@ struct coro {
 	uint64_t id;
 	struct coro__sched *sched;
 	struct coro *next; /* in a list of the scheduler, when ended */
+	struct coro__defers *defers; /* to be run at its end */
 	struct coro__port *port; /* once others can reach it; set by any thread */
 	struct coro__task task;
 #ifdef __SANITIZE_ADDRESS__
@@ -143,6 +145,16 @@ void coro__port_put(struct coro *c);
 
 /* Close a CREATED coroutine: its result is @err. */
 void coro__close_created(struct coro *c, int err);
+
+/* Runs what @c deferred. */
+void coro__defers_end(struct coro *c);
+
+/* What is left to do for @c once its function does not go on. */
+static inline void coro__finish(struct coro *c)
+{
+	while (__builtin_expect(!!c->defers, 0))
+		coro__defers_end(c);
+}
 
 /* coro_await_value() of a coroutine that a loop runs. */
 int coro__join(struct coro__thread *t, struct coro *c, long *ret_value);

@@ -149,6 +149,7 @@ long coro__group_run(struct coro *child)
 
 	for (;;) {
 		value = child->fn(child->arg);
+		coro__finish(child);
 		/* The opener may have gone meanwhile. */
 		if (child->task.group != g || !coro__is_failure(value) ||
 		    g->restarts == g->opts.restarts || g->timed.scope.cancelled)

@@ -25,6 +25,7 @@
 #define CORO_H
 
 #include <coro/debug.h>
+#include <coro/defer.h>
 #include <coro/gen.h>
 #include <coro/group.h>
 #include <coro/io.h>
