@@ -524,6 +524,7 @@ int coro__create(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
 	c->id_taken = false;
 	c->woken = false;
 	c->defers = NULL;
+	c->locals = NULL;
 	c->port = NULL;
 	c->fn = fn;
 	c->arg = arg;

@@ -11,6 +11,7 @@
 
 struct coro__group;
 struct coro__defers;
+struct coro__locals;
 struct coro__loop;
 struct coro__port;
 struct coro__sched;
@@ -82,6 +83,7 @@ struct coro {
 	struct coro__sched *sched;
 	struct coro *next; /* in a list of the scheduler, when ended */
 	struct coro__defers *defers; /* to be run at its end */
+	struct coro__locals *locals; /* to be destroyed then */
 	struct coro__port *port; /* once others can reach it; set by any thread */
 	struct coro__task task;
 #ifdef __SANITIZE_ADDRESS__
@@ -146,14 +148,17 @@ void coro__port_put(struct coro *c);
 /* Close a CREATED coroutine: its result is @err. */
 void coro__close_created(struct coro *c, int err);
 
-/* Runs what @c deferred. */
+/* Runs what @c deferred, and destroys what it has under keys. */
 void coro__defers_end(struct coro *c);
+void coro__locals_end(struct coro *c);
 
 /* What is left to do for @c once its function does not go on. */
 static inline void coro__finish(struct coro *c)
 {
-	while (__builtin_expect(!!c->defers, 0))
+	while (__builtin_expect(!!c->defers | !!c->locals, 0)) {
 		coro__defers_end(c);
+		coro__locals_end(c);
+	}
 }
 
 /* coro_await_value() of a coroutine that a loop runs. */

@@ -29,6 +29,7 @@
 #include <coro/gen.h>
 #include <coro/group.h>
 #include <coro/io.h>
+#include <coro/local.h>
 #include <coro/loop.h>
 #include <coro/net.h>
 #include <coro/object.h>
