@@ -279,14 +279,22 @@ int coro_close(struct coro *c, long *ret_value)
 	return 0;
 }
 
+/* Why nobody takes a yield: no driver could, or this one is to be left first. */
+static int coro__held(const struct coro__thread *t)
+{
+	bool loop = t->task && t->act == &t->task->task.base;
+
+	return !t->cur || loop ? -EPERM : -EBUSY;
+}
+
 int coro_yield(long value, long *ret_value)
 {
 	struct coro__thread *t = coro__thread();
 	struct coro__act *act = t->act;
 	struct coro *c = t->cur;
 
-	if (!c || act->loop)
-		return -EPERM;
+	if (!c || act->held)
+		return coro__held(t);
 	if (t->task && t->task->task.scope != act->scope)
 		return -EBUSY;
 	act->value = value;

@@ -6,6 +6,7 @@
 #include <coro/object.h>
 #include <stdbool.h>
 
+#include "context.h"
 #include "list.h"
 #include "scope.h"
 
@@ -33,7 +34,7 @@ struct coro__act {
 	long value; /* yielded, or the result */
 	int outcome; /* CORO_YIELDED or CORO_ENDED */
 	int saved_errno; /* the driver's */
-	bool loop; /* the driver is a loop: takes no yield */
+	unsigned int held; /* takes no yield: by a loop, or in a context */
 	struct coro__scope *scope; /* that the driver is in, if it is a task */
 };
 
@@ -56,6 +57,7 @@ struct coro__task {
 	bool restarts; /* runs by coro__group_run() */
 	bool retrieved; /* somebody knows, or is to know, its result */
 	bool seen; /* scratch of coro_ends_new() */
+	struct coro__place place; /* the context it runs in */
 };
 
 /*
@@ -108,6 +110,8 @@ struct coro__thread {
 	int origin_depth;
 	int tid;
 	__u64 sp; /* of the thread's own stack */
+	struct coro__place place; /* the context outside of tasks */
+	bool kept; /* coro__thread_exit() will run */
 #ifdef __SANITIZE_ADDRESS__
 	const void *stack_bottom;
 	size_t stack_bytes;
@@ -126,6 +130,9 @@ struct coro__thread *coro__thread_driver(void);
 
 /* The thread, with a scheduler to make coroutines in; or a negative errno. */
 int coro__thread_ready(struct coro__thread **ret_thread);
+
+/* What the thread has is given back when it ends: 0, or a negative errno. */
+int coro__thread_keep(struct coro__thread *t);
 
 /* Counts the calls of fork() that led to this process. */
 unsigned int coro__forks(void);
@@ -160,6 +167,12 @@ static inline void coro__finish(struct coro *c)
 		coro__locals_end(c);
 	}
 }
+
+/*
+ * coro_start() in @ctx, used and not copied; NULL for a copy of the caller's.
+ * -EBUSY also if another thread uses it.
+ */
+int coro__start_in(struct coro *c, struct coro_context *ctx);
 
 /* coro_await_value() of a coroutine that a loop runs. */
 int coro__join(struct coro__thread *t, struct coro *c, long *ret_value);

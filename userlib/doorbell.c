@@ -17,6 +17,7 @@ struct coro__call {
 	struct coro__note note;
 	void (*fn)(void *arg);
 	void *arg;
+	struct coro__values *values; /* of its caller's context */
 };
 
 int coro__doorbell_new(struct coro_loop **ret_loop)
@@ -204,10 +205,15 @@ static void coro__call_run(struct coro__loop *loop, struct coro__note *note)
 	struct coro__call *call = container_of(note, struct coro__call, note);
 	void (*fn)(void *arg) = call->fn;
 	void *arg = call->arg;
+	struct coro__place *p = &loop->thread->place;
+	struct coro__env env = { .values = call->values };
+	struct coro__env *outer = p->cur;
 
-	(void)loop;
 	free(call);
+	p->cur = &env;
 	fn(arg);
+	p->cur = outer;
+	coro__values_put(env.values);
 }
 
 int coro_call_soon(struct coro_loop *l, void (*fn)(void *arg), void *arg)
@@ -226,8 +232,11 @@ int coro_call_soon(struct coro_loop *l, void (*fn)(void *arg), void *arg)
 	call->note.run = coro__call_run;
 	call->fn = fn;
 	call->arg = arg;
+	call->values = coro__place_capture(coro__place_now(coro__thread()));
 	err = coro__post(l, &call->note);
-	if (err)
+	if (err) {
+		coro__values_put(call->values);
 		free(call);
+	}
 	return err;
 }

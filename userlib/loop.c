@@ -173,8 +173,12 @@ static int coro__loop_run(struct coro__loop *loop, long (*fn)(void *arg),
 	err = coro__create(&loop->main, fn, arg, "main", origin);
 	if (err)
 		return err;
+	err = coro__start_in(loop->main, loop->opts.context);
+	if (err) {
+		coro_put(loop->main);
+		return err;
+	}
 	loop->thread->sched->be->remote->begin_loop(loop);
-	coro_start(loop->main);
 	loop->main->task.retrieved = true;
 	while (loop->main->shm->state != CORO_STATE_CLOSED)
 		coro__loop_step(loop);

@@ -137,6 +137,7 @@ struct coro__spawn {
 	const char *name;
 	void *origin;
 	void (*dispose)(void *arg);
+	struct coro_context *context; /* NULL: a copy of the caller's */
 	bool eager;
 	bool shield; /* no cancel from outside reaches it */
 };

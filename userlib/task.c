@@ -113,6 +113,7 @@ static void coro__task_end(struct coro__loop *loop, struct coro *task)
 {
 	struct list *joiners = &task->task.joiners;
 
+	coro__place_end(&task->task.place);
 	while (!list_empty(joiners)) {
 		struct coro__joiner *j =
 			container_of(joiners->next, struct coro__joiner, link);
@@ -216,6 +217,8 @@ static int coro__start(struct coro__loop *loop, struct coro *c,
 	if (group && group->timed.loop != loop)
 		return -EXDEV;
 	err = how->shield ? 0 : coro__startable(loop, c, up);
+	if (!err && how->context)
+		err = coro__context_claim(how->context, loop->thread);
 	if (err)
 		return err;
 	c->task = (struct coro__task){
@@ -224,7 +227,7 @@ static int coro__start(struct coro__loop *loop, struct coro *c,
 		.base = {
 			.root = c,
 			.sp = &loop->thread->sp,
-			.loop = true,
+			.held = 1,
 		},
 		.act = &c->task.base,
 		.cur = c,
@@ -239,15 +242,16 @@ static int coro__start(struct coro__loop *loop, struct coro *c,
 		group->live++;
 		c->task.restarts = group->opts.policy == CORO_POLICY_RESTART;
 	}
+	coro__place_begin(&c->task.place, how->context, loop->thread);
 	list_init(&c->task.joiners);
 	list_add_tail(&loop->tasks, &c->task.all);
 	coro_get(c);
 	return 0;
 }
 
-int coro_start(struct coro *c)
+int coro__start_in(struct coro *c, struct coro_context *ctx)
 {
-	const struct coro__spawn how = { .group = NULL };
+	const struct coro__spawn how = { .context = ctx };
 	struct coro__loop *loop = coro__thread()->loop;
 	int err;
 
@@ -259,6 +263,11 @@ int coro_start(struct coro *c)
 	if (!err)
 		coro__make_ready(loop, c);
 	return err;
+}
+
+int coro_start(struct coro *c)
+{
+	return coro__start_in(c, NULL);
 }
 
 /* The caller stands still until @c waits or ends, and nobody runs in between. */
@@ -331,6 +340,7 @@ int coro_spawn_opts(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
 	how.name = o.name;
 	how.group = coro__group(o.group);
 	how.dispose = o.dispose;
+	how.context = o.context;
 	how.eager = o.flags & CORO_SPAWN_EAGER;
 	return coro__spawn(ret_coro, fn, arg, &how);
 }

@@ -30,7 +30,7 @@ __attribute__((noinline)) struct coro__thread *coro__thread(void)
 static void coro__thread_exit(void *arg)
 {
 	struct coro__thread *t = arg;
-	struct coro__sched *s = t->sched;
+	struct coro__sched *s;
 
 	coro__watchdog_end(t);
 	/* By pthread_exit() out of a coroutine: the loop cannot go on. */
@@ -41,20 +41,29 @@ static void coro__thread_exit(void *arg)
 	t->task = NULL;
 	t->act = NULL;
 	t->cur = NULL;
+	t->kept = false;
+	coro__place_drop(&t->place);
+	s = t->sched;
 	t->sched = NULL;
+	if (!s)
+		return;
 	coro__ports_abandon(s);
 	coro__sched_release(s);
 }
 
 /*
  * A child has its parent's memory without the stacks. What the thread that
- * forked knew is forgotten; the child may begin anew.
+ * forked knew is forgotten but for its context; the child may begin anew.
  */
 static void coro__thread_forked(void)
 {
 	struct coro__thread *t = coro__thread();
+	struct coro__place place = t->place;
+	bool kept = t->kept;
 
 	memset(t, 0, sizeof(*t));
+	t->place = place;
+	t->kept = kept;
 	coro__nr_forks++;
 }
 
@@ -104,21 +113,29 @@ struct coro__thread *coro__thread_driver(void)
 	return t;
 }
 
+int coro__thread_keep(struct coro__thread *t)
+{
+	int err;
+
+	if (t->kept)
+		return 0;
+	pthread_once(&coro__once, coro__thread_once);
+	err = coro__key_err;
+	if (!err)
+		err = -pthread_setspecific(coro__key, t);
+	t->kept = !err;
+	return err;
+}
+
 static int coro__thread_open(const struct coro_thread_opts *opts)
 {
 	struct coro__thread *t = coro__thread_driver();
 	int saved = errno;
 	int err;
 
-	pthread_once(&coro__once, coro__thread_once);
-	err = coro__key_err;
+	err = coro__thread_keep(t);
 	if (!err)
 		err = coro__sched_new(opts, &t->sched);
-	if (!err) {
-		err = -pthread_setspecific(coro__key, t);
-		if (err)
-			coro__thread_exit(t);
-	}
 	errno = saved;
 	return err;
 }

@@ -24,6 +24,7 @@
 #ifndef CORO_GROUP_H
 #define CORO_GROUP_H
 
+#include <coro/context.h>
 #include <coro/object.h>
 #include <coro/scope.h>
 
@@ -147,6 +148,8 @@ int coro_group_spawn_named(struct coro_group *g, long (*fn)(void *arg),
  * @dispose: called with @arg if the function was never entered because a cancel
  *	came first. NULL for nothing.
  * @flags: CORO_SPAWN_EAGER.
+ * @context: what it runs in (coro/context.h), used and not copied; NULL for a copy
+ *	of the caller's context.
  */
 struct coro_spawn_opts {
 	size_t size;
@@ -154,6 +157,7 @@ struct coro_spawn_opts {
 	struct coro_group *group;
 	void (*dispose)(void *arg);
 	unsigned int flags;
+	struct coro_context *context;
 };
 
 /**

@@ -9,6 +9,7 @@
 #ifndef CORO_LOOP_H
 #define CORO_LOOP_H
 
+#include <coro/context.h>
 #include <coro/object.h>
 #include <coro/sim.h>
 
@@ -27,6 +28,9 @@ extern "C" {
  *	to 32,768; 0 for 256. Allocated when the first receiver is made.
  * @recv_buffer_bytes: size of each; 0 for 4,096.
  * @sim: makes it a deterministic run, see coro/sim.h; NULL for real time.
+ * @context: what the first coroutine runs in (see coro/context.h); used and not
+ *	copied, so that several loops can go on with it in turn. NULL for a
+ *	copy of the caller's context.
  */
 struct coro_loop_opts {
 	size_t size;
@@ -35,6 +39,7 @@ struct coro_loop_opts {
 	unsigned int recv_buffers;
 	unsigned int recv_buffer_bytes;
 	const struct coro_sim_opts *sim;
+	struct coro_context *context;
 };
 
 /**
@@ -58,7 +63,8 @@ struct coro_loop_opts {
  * Context: thread, not coroutine.
  * Return:
  * * 0		 - @fn ran
- * * -EBUSY	 - the thread runs a loop, or the caller is a coroutine
+ * * -EBUSY	 - the thread runs a loop, or the caller is a coroutine; or
+ *		   another thread uses the context of @opts
  * * -EINVAL	 - @fn is NULL or @opts are bad
  * * -E2BIG	 - @opts has fields that this library does not know
  * * -ENOSYS	 - the kernel has no io_uring
@@ -87,7 +93,8 @@ long coro_run(long (*fn)(void *arg), void *arg);
  * coro_start() - hand a coroutine to the loop
  * @c: a CREATED coroutine. The loop takes a reference of its own.
  *
- * It runs first when the caller suspends, after those that are ready.
+ * It runs first when the caller suspends, after those that are ready, in a copy of
+ * the caller's context.
  *
  * Context: coroutine of a running loop. Does not suspend.
  * Return:

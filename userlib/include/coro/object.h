@@ -133,8 +133,9 @@ int coro_resume(struct coro *c, long value, long *ret_value);
  * * 0		 - resumed
  * * negative	 - what coro_throw() or coro_close() threw
  * * -EPERM	 - not in a coroutine, or driven by a loop: nobody takes a value
- * * -EBUSY	 - inside a scope that was entered after the resume, which
- *		   would go on at the resumer: see coro/scope.h
+ * * -EBUSY	 - inside a scope or context that was entered after the resume,
+ *		   which would go on at the resumer: see coro/scope.h,
+ *		   coro_context_run()
  */
 int coro_yield(long value, long *ret_value);
 

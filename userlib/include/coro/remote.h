@@ -290,8 +290,10 @@ void coro_loop_put(struct coro_loop *l);
  *	may start, cancel, wake and put coroutines.
  * @arg: passed to @fn.
  *
- * What one thread calls runs in that order. Every call that succeeded runs
- * before the loop's coro_run() returns. Wakes the loop if it sleeps.
+ * @fn runs in a copy of the caller's context, and what it sets there is gone when
+ * it returns (coro/context.h). What one thread calls runs in that order. Every call
+ * that succeeded runs before the loop's coro_run() returns. Wakes the loop if it
+ * sleeps.
  *
  * Context: any thread of the process, not a signal handler. Does not suspend.
  * Return:
