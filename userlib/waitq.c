@@ -28,6 +28,13 @@ int coro__waitq_fini(struct coro_waiters *q)
 	return 0;
 }
 
+void coro__waitq_init_with(struct coro_waiters *q, struct coro_waiters *first)
+{
+	memset(q, 0, sizeof(*q));
+	q->flags = first->flags;
+	q->with = first;
+}
+
 /* With the queue of @arm locked. */
 static void coro__arm_unlink(struct coro__arm *arm)
 {
@@ -44,14 +51,10 @@ static void coro__arm_unlink(struct coro__arm *arm)
 /* Takes all arms of a claimed ticket out. No queue is locked by the caller. */
 static void coro__ticket_leave(struct coro__ticket *t)
 {
-	for (unsigned int i = 0; i < t->nr; i++) {
-		struct coro_waiters *q = t->arms[i].queue;
-
-		if (!q)
-			continue;
-		coro__waitq_lock(q);
-		coro__arm_unlink(&t->arms[i]);
-		coro__waitq_unlock(q);
+	for (struct coro__arm *arm = t->arms; arm; arm = arm->also) {
+		coro__waitq_lock(arm->queue);
+		coro__arm_unlink(arm);
+		coro__waitq_unlock(arm->queue);
 	}
 }
 
@@ -96,7 +99,7 @@ bool coro__ticket_cancel(struct coro__ticket *t)
 {
 	bool mine;
 
-	if (t->far && t->nr == 1 && t->arms->queue)
+	if (t->far && t->arms && !t->arms->also)
 		return coro__ticket_cancel_one(t, t->arms);
 	mine = coro__ticket_claim(t, &coro__interrupted);
 	if (mine)
@@ -122,19 +125,13 @@ static void coro__ticket_note(struct coro__loop *loop, struct coro__note *note)
 }
 
 void coro__ticket_init(struct coro__loop *loop, struct coro__ticket *t,
-		       struct coro__arm *arms, unsigned int nr, bool far)
+		       bool far)
 {
 	t->wait.interrupt = coro__ticket_interrupt;
-	t->arms = arms;
-	t->nr = nr;
+	t->arms = NULL;
 	t->winner = NULL;
 	t->firm = false;
 	t->far = far;
-	for (unsigned int i = 0; i < nr; i++) {
-		arms[i].queue = NULL;
-		arms[i].linked = false;
-		arms[i].ticket = t;
-	}
 	/* A giver on this thread may wake it only once it is parked. */
 	t->wait.task = loop->thread->task;
 	t->task = t->wait.task;
@@ -155,6 +152,9 @@ int coro__ticket_add(struct coro__ticket *t, struct coro_waiters *q,
 			return -EXDEV;
 		q->loop = loop;
 	}
+	arm->ticket = t;
+	arm->also = t->arms;
+	t->arms = arm;
 	arm->queue = q;
 	arm->next = NULL;
 	arm->prev = q->last;
@@ -176,6 +176,8 @@ int coro__ticket_wait(struct coro__loop *loop, struct coro__ticket *t,
 	loop->outside -= t->far;
 	if (t->far)
 		coro__ticket_leave(t);
+	if (t->winner == &coro__interrupted)
+		t->winner = NULL;
 	return ret;
 }
 
@@ -186,7 +188,7 @@ static int coro__waitq_wait_as(struct coro__loop *loop, struct coro_waiters *q,
 	struct coro__ticket t;
 	int err;
 
-	coro__ticket_init(loop, &t, arm, 1, q->flags & CORO_SHARED);
+	coro__ticket_init(loop, &t, q->flags & CORO_SHARED);
 	t.firm = firm;
 	err = coro__ticket_add(&t, q, arm);
 	coro__waitq_unlock(q);

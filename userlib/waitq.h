@@ -8,18 +8,6 @@
 
 #include "doorbell.h"
 
-struct coro__ticket;
-
-/* One place in the queue of one object. On the stack of who waits. */
-struct coro__arm {
-	struct coro__arm *next, *prev;
-	struct coro_waiters *queue; /* NULL until it was added */
-	struct coro__ticket *ticket;
-	void *item; /* what is handed over, in either direction */
-	unsigned int kind; /* the object's: what its owner waits for */
-	bool linked; /* under the queue's lock */
-};
-
 /*
  * One wait, with one arm or several. It ends once: by whoever claims it, that is
  * sets @winner, be it a giver from any thread, a deadline or a cancel. Then only
@@ -31,29 +19,37 @@ struct coro__ticket {
 	struct coro__note note;
 	const struct coro *task; /* who waits, for givers */
 	struct coro_loop *loop; /* where it waits, if @far */
-	struct coro__arm *arms;
-	unsigned int nr;
+	struct coro__arm *arms; /* those that were added */
 	struct coro__arm *winner; /* atomic */
 	int result;
 	bool far; /* an object of it is shared: claims come from any thread */
 	bool firm; /* neither a cancel nor a deadline ends it, see coro__waitq_wait_firm() */
 };
 
+/* The lists of an object have one lock, that of the first. */
+static inline struct coro_waiters *coro__waitq_first(struct coro_waiters *q)
+{
+	return q->with ? q->with : q;
+}
+
 static inline void coro__waitq_lock(struct coro_waiters *q)
 {
 	if (q->flags & CORO_SHARED)
-		pthread_mutex_lock(&q->lock);
+		pthread_mutex_lock(&coro__waitq_first(q)->lock);
 }
 
 static inline void coro__waitq_unlock(struct coro_waiters *q)
 {
 	if (q->flags & CORO_SHARED)
-		pthread_mutex_unlock(&q->lock);
+		pthread_mutex_unlock(&coro__waitq_first(q)->lock);
 }
 
 /* For an object's init and fini. -EINVAL for unknown flags; -EBUSY if somebody waits. */
 int coro__waitq_init(struct coro_waiters *q, unsigned int flags);
 int coro__waitq_fini(struct coro_waiters *q);
+
+/* One more list of the object whose first is @first; it needs no fini. */
+void coro__waitq_init_with(struct coro_waiters *q, struct coro_waiters *first);
 
 static inline bool coro__waitq_empty(const struct coro_waiters *q)
 {
@@ -79,12 +75,12 @@ int coro__waitq_wait_firm(struct coro__loop *loop, struct coro_waiters *q,
 /*
  * For several objects: coro__ticket_init(), coro__ticket_add() for each with its
  * queue locked (unlocked after), then coro__ticket_wait(). If one is shared, a
- * giver can claim it from the first add on. If an add fails, coro__ticket_cancel()
- * tells whether somebody had claimed it: then wait all the same. Afterwards
- * @t->winner is the arm, if the result is the giver's.
+ * giver can claim it from the first unlock on. If an add fails,
+ * coro__ticket_cancel() tells whether somebody had claimed it: then wait all the
+ * same. Afterwards @t->winner is the arm if the result is the giver's, else NULL.
  */
 void coro__ticket_init(struct coro__loop *loop, struct coro__ticket *t,
-		       struct coro__arm *arms, unsigned int nr, bool far);
+		       bool far);
 int coro__ticket_add(struct coro__ticket *t, struct coro_waiters *q,
 		     struct coro__arm *arm);
 bool coro__ticket_cancel(struct coro__ticket *t);

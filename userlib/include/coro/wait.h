@@ -20,8 +20,33 @@ extern "C" {
  */
 #define CORO_SHARED 1U
 
-struct coro__arm;
 struct coro__loop;
+struct coro__ticket;
+struct coro_waiters;
+
+/**
+ * struct coro__arm - a place among those who wait for an object
+ * @next: private.
+ * @prev: private.
+ * @also: private: the next place of the same wait.
+ * @queue: private: where it is.
+ * @ticket: private: the wait.
+ * @item: private: what is handed over, in either direction.
+ * @kind: private: the object's: what its owner waits for.
+ * @linked: private: in @queue; under its lock.
+ *
+ * Lies in the memory of who waits.
+ */
+struct coro__arm {
+	struct coro__arm *next;
+	struct coro__arm *prev;
+	struct coro__arm *also;
+	struct coro_waiters *queue;
+	struct coro__ticket *ticket;
+	void *item;
+	unsigned int kind;
+	unsigned int linked;
+};
 
 /**
  * struct coro_waiters - those who wait for an object, longest first
@@ -31,6 +56,7 @@ struct coro__loop;
  * @nr: private: how many wait.
  * @flags: private: CORO_SHARED.
  * @lock: private: if shared, covers the whole object.
+ * @with: private: the object's first list, whose lock covers this one, or NULL.
  *
  * All zero is one for which nobody waits.
  */
@@ -41,12 +67,13 @@ struct coro_waiters {
 	unsigned int nr;
 	unsigned int flags;
 	pthread_mutex_t lock;
+	struct coro_waiters *with;
 };
 
 /* For the initialisers of the objects. */
-#define CORO__WAITERS_INIT(flags)                                       \
-	{                                                               \
-		NULL, NULL, NULL, 0, (flags), PTHREAD_MUTEX_INITIALIZER \
+#define CORO__WAITERS_INIT(flags)                                             \
+	{                                                                     \
+		NULL, NULL, NULL, 0, (flags), PTHREAD_MUTEX_INITIALIZER, NULL \
 	}
 
 #ifdef __cplusplus
