@@ -192,7 +192,9 @@ static int coro__waitq_wait_as(struct coro__loop *loop, struct coro_waiters *q,
 	t.firm = firm;
 	err = coro__ticket_add(&t, q, arm);
 	coro__waitq_unlock(q);
-	return err ? err : coro__ticket_wait(loop, &t, deadline_ns, kind, q);
+	return err ? err :
+		     coro__ticket_wait(loop, &t, deadline_ns, kind,
+				       coro__waitq_first(q));
 }
 
 int coro__waitq_wait(struct coro__loop *loop, struct coro_waiters *q,
