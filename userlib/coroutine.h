@@ -108,6 +108,7 @@ struct coro__thread {
 	uint64_t last_key; /* of struct coro__task; the thread's number above CORO__KEY_BITS */
 	int *errno_p; /* NULL until the thread was set up */
 	int origin_depth;
+	unsigned int lot; /* of the last choice of coro_select() */
 	int tid;
 	__u64 sp; /* of the thread's own stack */
 	struct coro__place place; /* the context outside of tasks */

@@ -4,7 +4,7 @@
 
 #include "memory.h"
 #include "opts.h"
-#include "waitq.h"
+#include "select.h"
 
 /* Room that a queue without bound keeps when it has become empty. */
 #define CORO__QUEUE_KEEP ((size_t)1024)
@@ -589,4 +589,66 @@ int coro_queue_info_read(struct coro_queue *q, struct coro_queue_info *info)
 	coro__waitq_unlock(&q->getters);
 	memcpy(info, &all, size < sizeof(all) ? size : sizeof(all));
 	return 0;
+}
+
+static struct coro_waiters *coro__case_getters(struct coro_case *c)
+{
+	struct coro_queue *q = c->object;
+
+	return &q->getters;
+}
+
+static int coro__case_get(struct coro_case *c)
+{
+	return coro__queue_get(c->object, c->item);
+}
+
+static void coro__case_got(struct coro_case *c)
+{
+	*(void **)c->item = c->arm.item;
+}
+
+struct coro_case coro_case_get(struct coro_queue *q, void **ret_item)
+{
+	static const struct coro__case_ops ops = {
+		.waiters = coro__case_getters,
+		.attempt = coro__case_get,
+		.won = coro__case_got,
+		.awaits = CORO_AWAITS_QUEUE,
+	};
+	struct coro_case c = { .object = q, .item = ret_item };
+
+	c.ops = q && ret_item ? &ops : NULL;
+	return c;
+}
+
+static struct coro_waiters *coro__case_putters(struct coro_case *c)
+{
+	struct coro_queue *q = c->object;
+
+	return &q->putters;
+}
+
+static int coro__case_put(struct coro_case *c)
+{
+	return coro__queue_put(c->object, c->item);
+}
+
+static void coro__case_arm_put(struct coro_case *c)
+{
+	c->arm.item = c->item;
+}
+
+struct coro_case coro_case_put(struct coro_queue *q, void *item)
+{
+	static const struct coro__case_ops ops = {
+		.waiters = coro__case_putters,
+		.attempt = coro__case_put,
+		.arm = coro__case_arm_put,
+		.awaits = CORO_AWAITS_QUEUE,
+	};
+	struct coro_case c = { .object = q, .item = item };
+
+	c.ops = q ? &ops : NULL;
+	return c;
 }

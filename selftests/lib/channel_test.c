@@ -2,7 +2,7 @@
 /* Queues that hold nothing: a put and a get meet, or both wait. */
 #include "lib_queue.h"
 
-LIB_FIXTURE(channel)
+QUEUE_FIXTURE(channel)
 
 static long meet(void *arg)
 {

@@ -8,6 +8,28 @@
 #define POISON_ITEM ((void *)POISON_LONG)
 #define ITEM(n) ((void *)(long)(n))
 
+/* Flags of the queues that the running test makes. */
+static unsigned int queue_flags;
+
+/* Tests of @object, once with queues of one loop and once with shared ones. */
+#define QUEUE_FIXTURE(object)                                        \
+	FIXTURE(object){};                                           \
+	FIXTURE_VARIANT(object)                                      \
+	{                                                            \
+		unsigned int flags;                                  \
+	};                                                           \
+	FIXTURE_VARIANT_ADD(object, local){ .flags = 0 };            \
+	FIXTURE_VARIANT_ADD(object, shared){ .flags = CORO_SHARED }; \
+	FIXTURE_SETUP(object)                                        \
+	{                                                            \
+		queue_flags = variant->flags;                        \
+		bodies_expect(_metadata);                            \
+	}                                                            \
+	FIXTURE_TEARDOWN(object)                                     \
+	{                                                            \
+		EXPECT_EQ(0, leaked());                              \
+	}
+
 /* One put or get. */
 struct user {
 	struct coro_queue *q;
@@ -97,9 +119,13 @@ static inline long user_await(struct user *u)
 
 static inline struct coro_queue *queue_of(const struct coro_queue_opts *opts)
 {
+	struct coro_queue_opts o = { .size = sizeof(o) };
 	struct coro_queue *q = NULL;
 
-	EXPECT_EQ(0, coro_queue_new(&q, opts));
+	if (opts)
+		o = *opts;
+	o.flags |= queue_flags;
+	EXPECT_EQ(0, coro_queue_new(&q, &o));
 	return q;
 }
 

@@ -2,7 +2,7 @@
 /* The end of a queue: all work done, shut down, discarded, freed. */
 #include "lib_queue.h"
 
-LIB_FIXTURE(queue_end)
+QUEUE_FIXTURE(queue_end)
 
 static long join_until_done(void *arg)
 {

@@ -2,7 +2,8 @@
 /* Queues of one loop: order, bound, hand-off, and cancels that lose nothing. */
 #include "lib_queue.h"
 
-LIB_FIXTURE(queue)
+QUEUE_FIXTURE(queue)
+LIB_FIXTURE(queue_alone)
 
 static long put_get_in_order(void *arg)
 {
@@ -587,8 +588,9 @@ static long wait_for_nobody(void *arg)
 	return 0;
 }
 
+/* Others may reach a shared one, so that this is none. */
 /* DIA-20 */
-TEST_F(queue, waiting_for_nobody_is_a_deadlock)
+TEST_F(queue_alone, waiting_for_nobody_is_a_deadlock)
 {
 	EXPECT_EQ(0, coro_run(wait_for_nobody, NULL));
 }
@@ -623,7 +625,7 @@ TEST_F(queue, who_waits_shows_for_which_queue)
 }
 
 /* OBJ-04 */
-TEST_F(queue, bad_options_are_refused)
+TEST_F(queue_alone, bad_options_are_refused)
 {
 	struct coro_queue *const none = (void *)&_metadata;
 	struct {

@@ -38,6 +38,7 @@
 #include <coro/remote.h>
 #include <coro/report.h>
 #include <coro/scope.h>
+#include <coro/select.h>
 #include <coro/sim.h>
 #include <coro/sync.h>
 #include <coro/time.h>
