@@ -169,23 +169,38 @@ static long start_and_end(long (*fn)(void *arg), void *arg)
 	return coro_await(c);
 }
 
+struct left {
+	struct coro_mutex m;
+	struct coro *by; /* not to be used: it ended */
+};
+
+static long lock_and_leave(void *arg)
+{
+	struct left *l = arg;
+
+	l->by = coro_self();
+	return coro_mutex_lock(&l->m, CORO_NEVER);
+}
+
 static long leave_it_locked(void *arg)
 {
-	struct coro_mutex m = CORO_MUTEX_INIT(flags_of(arg));
+	struct left l = { .m = CORO_MUTEX_INIT(flags_of(arg)) };
 	struct user u;
 	struct coro *c;
 
-	EXPECT_EQ(0, start_and_end(lock_and_end, &m));
-	/* It has the memory of the one that ended. */
-	u = user(&m, NULL, 'a');
+	EXPECT_EQ(0, coro_spawn(lock_and_leave, &l));
+	turns();
+	u = user(&l.m, NULL, 'a');
 	u.deadline_ns = coro_after(SOON_NS);
 	c = user_start(&u);
-	EXPECT_NE(coro_id(c), coro_mutex_holder(&m));
+	/* It has the memory of the one that ended, and its id as well. */
+	EXPECT_EQ(l.by, c);
+	EXPECT_EQ(0, coro_mutex_holder(&l.m));
 	EXPECT_EQ(0, coro_await(c));
 	EXPECT_EQ(-ETIMEDOUT, u.ret);
-	EXPECT_TRUE(coro_mutex_is_locked(&m));
-	EXPECT_EQ(0, coro_mutex_unlock(&m));
-	return coro_mutex_fini(&m);
+	EXPECT_TRUE(coro_mutex_is_locked(&l.m));
+	EXPECT_EQ(0, coro_mutex_unlock(&l.m));
+	return coro_mutex_fini(&l.m);
 }
 
 /* SYN-04 */
