@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* A stream of connections: one multishot accept, and those that nobody fetched yet. */
+/* Connections as they come: one multishot accept, and those that nobody fetched yet. */
 #include <errno.h>
 #include <unistd.h>
 
 #include "memory.h"
-#include "stream.h"
+#include "multishot.h"
 
 /*
  * Connections kept for the user before the kernel is asked to leave the rest in
@@ -14,7 +14,7 @@
 #define CORO__ACCEPT_KEEP 64U
 
 struct coro_acceptor {
-	struct coro__stream stream;
+	struct coro__multishot multishot;
 	int *fds; /* a ring */
 	unsigned int first, nr, room;
 	int err; /* why the operation ended, until fetched */
@@ -44,7 +44,7 @@ static void coro__acceptor_keep(struct coro_acceptor *a, int fd)
 	}
 	a->fds[(a->first + a->nr++) % a->room] = fd;
 	if (a->nr >= CORO__ACCEPT_KEEP)
-		coro__stream_stop(&a->stream);
+		coro__multishot_stop(&a->multishot);
 }
 
 static void coro__acceptor_complete(struct coro__loop *loop,
@@ -52,23 +52,24 @@ static void coro__acceptor_complete(struct coro__loop *loop,
 				    uint32_t flags)
 {
 	struct coro_acceptor *a =
-		container_of(op, struct coro_acceptor, stream.op);
+		container_of(op, struct coro_acceptor, multishot.op);
 
 	(void)loop;
 	(void)flags;
-	if (res >= 0 && a->stream.ended)
+	if (res >= 0 && a->multishot.ended)
 		close(res);
 	else if (res >= 0)
 		coro__acceptor_keep(a, res);
 	else if (!op->cancelled)
 		a->err = res;
-	coro__stream_notify(&a->stream);
-	coro__stream_completed(&a->stream);
+	coro__multishot_notify(&a->multishot);
+	coro__multishot_completed(&a->multishot);
 }
 
-static void coro__acceptor_drain(struct coro__stream *s)
+static void coro__acceptor_drain(struct coro__multishot *m)
 {
-	struct coro_acceptor *a = container_of(s, struct coro_acceptor, stream);
+	struct coro_acceptor *a =
+		container_of(m, struct coro_acceptor, multishot);
 
 	while (a->nr) {
 		close(a->fds[a->first]);
@@ -77,9 +78,10 @@ static void coro__acceptor_drain(struct coro__stream *s)
 	}
 }
 
-static void coro__acceptor_destroy(struct coro__stream *s)
+static void coro__acceptor_destroy(struct coro__multishot *m)
 {
-	struct coro_acceptor *a = container_of(s, struct coro_acceptor, stream);
+	struct coro_acceptor *a =
+		container_of(m, struct coro_acceptor, multishot);
 
 	free(a->fds);
 	free(a);
@@ -105,19 +107,20 @@ int coro_acceptor_new(struct coro_acceptor **ret_acceptor, int fd, int flags)
 		free(a);
 		return -ENOMEM;
 	}
-	io_uring_prep_multishot_accept(&a->stream.sqe, fd, NULL, NULL, flags);
-	a->stream.op.complete = coro__acceptor_complete;
-	a->stream.drain = coro__acceptor_drain;
-	a->stream.destroy = coro__acceptor_destroy;
-	coro__stream_init(&a->stream, loop);
-	coro__stream_arm(&a->stream);
+	io_uring_prep_multishot_accept(&a->multishot.sqe, fd, NULL, NULL,
+				       flags);
+	a->multishot.op.complete = coro__acceptor_complete;
+	a->multishot.drain = coro__acceptor_drain;
+	a->multishot.destroy = coro__acceptor_destroy;
+	coro__multishot_init(&a->multishot, loop);
+	coro__multishot_arm(&a->multishot);
 	*ret_acceptor = a;
 	return 0;
 }
 
 int coro_acceptor_next(struct coro_acceptor *a, int64_t deadline_ns)
 {
-	int err = coro__stream_usable(&a->stream);
+	int err = coro__multishot_usable(&a->multishot);
 	int fd;
 
 	if (err)
@@ -128,8 +131,8 @@ int coro_acceptor_next(struct coro_acceptor *a, int64_t deadline_ns)
 			a->err = 0;
 			return err;
 		}
-		coro__stream_arm(&a->stream);
-		err = coro__stream_wait(&a->stream, deadline_ns);
+		coro__multishot_arm(&a->multishot);
+		err = coro__multishot_wait(&a->multishot, deadline_ns);
 		if (err)
 			return err;
 	}
@@ -142,5 +145,5 @@ int coro_acceptor_next(struct coro_acceptor *a, int64_t deadline_ns)
 void coro_acceptor_free(struct coro_acceptor *a)
 {
 	if (a)
-		coro__stream_end(&a->stream);
+		coro__multishot_end(&a->multishot);
 }

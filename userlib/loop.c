@@ -125,10 +125,10 @@ static void coro__loop_end(struct coro__loop *loop)
 	} while (!list_empty(&loop->tasks));
 	loop->thread->sched->be->remote->end_loop(loop);
 	coro__doorbell_close(loop);
-	coro__streams_stop(loop);
+	coro__multishots_stop(loop);
 	while (loop->inflight || !list_empty(&loop->queued))
 		coro__loop_step(loop);
-	coro__streams_detach(loop);
+	coro__multishots_detach(loop);
 }
 
 static int coro__loop_init(struct coro__loop *loop, struct coro__thread *t,
@@ -142,7 +142,7 @@ static int coro__loop_init(struct coro__loop *loop, struct coro__thread *t,
 	list_init(&loop->tasks);
 	list_init(&loop->queued);
 	list_init(&loop->cancels);
-	list_init(&loop->streams);
+	list_init(&loop->multishots);
 	list_init(&loop->gens);
 	coro__scope_add(&loop->scope, NULL, NULL, false);
 	loop->now_ns = coro_now();

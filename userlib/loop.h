@@ -23,7 +23,7 @@ struct coro__loop {
 	struct list tasks; /* coro.task.all */
 	struct list queued; /* operations that found no SQE */
 	struct list cancels; /* operations whose cancel found none */
-	struct list streams;
+	struct list multishots;
 	struct list gens; /* struct coro_gen.all */
 	uint64_t inflight; /* operations whose last completion is to come */
 	uint64_t background; /* of them, those of a struct coro__watch */
@@ -32,7 +32,7 @@ struct coro__loop {
 	struct coro *eager; /* to run before the one that left its turn for it */
 	int64_t now_ns; /* no later than now */
 	unsigned int budget; /* waits until the running one must take turns */
-	bool closing; /* main ended: no stream goes on */
+	bool closing; /* main ended: no multishot goes on */
 	bool listens; /* others can ring */
 	bool knows_waitid;
 	struct coro__buffers *buffers;
@@ -174,8 +174,8 @@ void coro__task_run(struct coro__loop *loop, struct coro *task);
 void coro__task_interrupt(struct coro__loop *loop, struct coro *task, int why);
 
 /* Of what their users left: stops it, and once it is over takes it apart. */
-void coro__streams_stop(struct coro__loop *loop);
-void coro__streams_detach(struct coro__loop *loop);
+void coro__multishots_stop(struct coro__loop *loop);
+void coro__multishots_detach(struct coro__loop *loop);
 void coro__buffers_free(struct coro__loop *loop);
 
 #endif /* CORO_USERLIB_LOOP_H */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* A stream of received bytes: one multishot receive into buffers that a loop's receivers share. */
+/* Bytes as they come: one multishot receive into buffers that a loop's receivers share. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "memory.h"
-#include "stream.h"
+#include "multishot.h"
 
 #define CORO__BUFFERS 256U
 #define CORO__BUFFER_BYTES 4096U
@@ -31,7 +31,7 @@ struct coro__buffers {
 };
 
 struct coro_receiver {
-	struct coro__stream stream;
+	struct coro__multishot multishot;
 	struct coro__buffers *buffers;
 	uint32_t first, last; /* received, not fetched */
 	uint32_t lent; /* the user has it */
@@ -58,7 +58,7 @@ static void coro__buffer_give(struct coro__buffers *b, uint32_t id)
 			container_of(first, struct coro_receiver, starved);
 
 		list_del(first);
-		coro__stream_arm(&r->stream);
+		coro__multishot_arm(&r->multishot);
 	}
 }
 
@@ -164,7 +164,7 @@ static uint32_t coro__receiver_pop(struct coro_receiver *r)
 static void coro__receiver_stopped(struct coro_receiver *r, int res)
 {
 	if (res == -ENOBUFS && r->buffers->nr_free)
-		coro__stream_arm(&r->stream);
+		coro__multishot_arm(&r->multishot);
 	else if (res == -ENOBUFS)
 		list_add_tail(&r->buffers->starved, &r->starved);
 	else if (res <= 0)
@@ -176,27 +176,28 @@ static void coro__receiver_complete(struct coro__loop *loop,
 				    uint32_t flags)
 {
 	struct coro_receiver *r =
-		container_of(op, struct coro_receiver, stream.op);
+		container_of(op, struct coro_receiver, multishot.op);
 
 	(void)loop;
 	if (flags & IORING_CQE_F_BUFFER) {
 		uint32_t id = flags >> IORING_CQE_BUFFER_SHIFT;
 
 		r->buffers->nr_free--;
-		if (res > 0 && !r->stream.ended)
+		if (res > 0 && !r->multishot.ended)
 			coro__receiver_keep(r, id, res);
 		else
 			coro__buffer_give(r->buffers, id);
 	}
-	if (!op->inflight && !r->stream.ended)
+	if (!op->inflight && !r->multishot.ended)
 		coro__receiver_stopped(r, res);
-	coro__stream_notify(&r->stream);
-	coro__stream_completed(&r->stream);
+	coro__multishot_notify(&r->multishot);
+	coro__multishot_completed(&r->multishot);
 }
 
-static void coro__receiver_drain(struct coro__stream *s)
+static void coro__receiver_drain(struct coro__multishot *m)
 {
-	struct coro_receiver *r = container_of(s, struct coro_receiver, stream);
+	struct coro_receiver *r =
+		container_of(m, struct coro_receiver, multishot);
 
 	list_del(&r->starved);
 	if (r->lent != CORO__NO_BUFFER)
@@ -205,9 +206,9 @@ static void coro__receiver_drain(struct coro__stream *s)
 		coro__buffer_give(r->buffers, coro__receiver_pop(r));
 }
 
-static void coro__receiver_destroy(struct coro__stream *s)
+static void coro__receiver_destroy(struct coro__multishot *m)
 {
-	free(container_of(s, struct coro_receiver, stream));
+	free(container_of(m, struct coro_receiver, multishot));
 }
 
 int coro_receiver_new(struct coro_receiver **ret_receiver, int fd)
@@ -233,14 +234,14 @@ int coro_receiver_new(struct coro_receiver **ret_receiver, int fd)
 	r->first = CORO__NO_BUFFER;
 	r->lent = CORO__NO_BUFFER;
 	list_init(&r->starved);
-	io_uring_prep_recv_multishot(&r->stream.sqe, fd, NULL, 0, 0);
-	r->stream.sqe.flags |= IOSQE_BUFFER_SELECT;
-	r->stream.sqe.buf_group = CORO__BUFFER_GROUP;
-	r->stream.op.complete = coro__receiver_complete;
-	r->stream.drain = coro__receiver_drain;
-	r->stream.destroy = coro__receiver_destroy;
-	coro__stream_init(&r->stream, loop);
-	coro__stream_arm(&r->stream);
+	io_uring_prep_recv_multishot(&r->multishot.sqe, fd, NULL, 0, 0);
+	r->multishot.sqe.flags |= IOSQE_BUFFER_SELECT;
+	r->multishot.sqe.buf_group = CORO__BUFFER_GROUP;
+	r->multishot.op.complete = coro__receiver_complete;
+	r->multishot.drain = coro__receiver_drain;
+	r->multishot.destroy = coro__receiver_destroy;
+	coro__multishot_init(&r->multishot, loop);
+	coro__multishot_arm(&r->multishot);
 	*ret_receiver = r;
 	return 0;
 }
@@ -249,7 +250,7 @@ int coro_receiver_next(struct coro_receiver *r, const void **ret_data,
 		       int64_t deadline_ns)
 {
 	struct coro__buffers *b = r->buffers;
-	int err = coro__stream_usable(&r->stream);
+	int err = coro__multishot_usable(&r->multishot);
 
 	if (err)
 		return err;
@@ -263,8 +264,8 @@ int coro_receiver_next(struct coro_receiver *r, const void **ret_data,
 		if (r->end)
 			return r->end > 0 ? 0 : r->end;
 		if (list_empty(&r->starved))
-			coro__stream_arm(&r->stream);
-		err = coro__stream_wait(&r->stream, deadline_ns);
+			coro__multishot_arm(&r->multishot);
+		err = coro__multishot_wait(&r->multishot, deadline_ns);
 		if (err)
 			return err;
 	}
@@ -276,5 +277,5 @@ int coro_receiver_next(struct coro_receiver *r, const void **ret_data,
 void coro_receiver_free(struct coro_receiver *r)
 {
 	if (r)
-		coro__stream_end(&r->stream);
+		coro__multishot_end(&r->multishot);
 }

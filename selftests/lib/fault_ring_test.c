@@ -142,38 +142,38 @@ TEST_F(fault_ring, ending_a_loop_needs_no_memory)
 	EXPECT_EQ(3, ret);
 }
 
-struct streams {
+struct shots {
 	long at;
 	int listener;
 	int pair[2];
 	struct sockaddr_in addr;
 };
 
-static struct streams streams;
+static struct shots shots;
 
-static long open_streams(void *arg)
+static long open_shots(void *arg)
 {
-	struct streams *st = arg;
+	struct shots *s = arg;
 	struct coro_acceptor *a = NULL;
 	struct coro_receiver *r = NULL;
 	const void *data;
 	int err[2], ret = 0, fd, peer;
 
-	fault_arm(st->at);
-	err[0] = coro_acceptor_new(&a, st->listener, SOCK_CLOEXEC);
-	err[1] = coro_receiver_new(&r, st->pair[0]);
+	fault_arm(s->at);
+	err[0] = coro_acceptor_new(&a, s->listener, SOCK_CLOEXEC);
+	err[1] = coro_receiver_new(&r, s->pair[0]);
 	fault_disarm();
 	if ((err[0] && a) || (err[1] && r))
 		ret = -EPROTO;
 	if (!err[0]) {
-		peer = tcp_connect(&st->addr);
+		peer = tcp_connect(&s->addr);
 		fd = coro_acceptor_next(a, coro_after(FAR_NS));
 		if (fd < 0)
 			ret = -EPROTO;
 		close(fd);
 		close(peer);
 	}
-	if (!err[1] && (send(st->pair[1], "x", 1, 0) != 1 ||
+	if (!err[1] && (send(s->pair[1], "x", 1, 0) != 1 ||
 			coro_receiver_next(r, &data, coro_after(FAR_NS)) != 1))
 		ret = -EPROTO;
 	coro_acceptor_free(a);
@@ -181,20 +181,20 @@ static long open_streams(void *arg)
 	return ret ? ret : err[0] ? err[0] : err[1];
 }
 
-static long act_streams(long at)
+static long act_shots(long at)
 {
-	streams.at = at;
-	return coro_run(open_streams, &streams);
+	shots.at = at;
+	return coro_run(open_shots, &shots);
 }
 
 /* OBJ-05 IOU-10 */
-TEST_F(fault_ring, streams_fail_with_enomem_and_leak_nothing)
+TEST_F(fault_ring, multishots_fail_with_enomem_and_leak_nothing)
 {
-	streams.listener = tcp_listen(&streams.addr, 8);
-	ASSERT_LE(0, streams.listener);
+	shots.listener = tcp_listen(&shots.addr, 8);
+	ASSERT_LE(0, shots.listener);
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
-				streams.pair));
-	EXPECT_LT(0, sweep_run(act_streams, _metadata));
+				shots.pair));
+	EXPECT_LT(0, sweep_run(act_shots, _metadata));
 }
 
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
@@ -277,14 +277,14 @@ TEST_F(fault_ring, run_survives_the_failure_of_any_set_up_call)
 }
 
 /* OBJ-05 IOU-10 */
-TEST_F(fault_ring, streams_survive_the_failure_of_any_set_up_call)
+TEST_F(fault_ring, multishots_survive_the_failure_of_any_set_up_call)
 {
-	streams.listener = tcp_listen(&streams.addr, 8);
-	ASSERT_LE(0, streams.listener);
+	shots.listener = tcp_listen(&shots.addr, 8);
+	ASSERT_LE(0, shots.listener);
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
-				streams.pair));
+				shots.pair));
 	ASSERT_EQ(0, trap_set_up_calls());
-	EXPECT_LT(0, sweep_run(act_streams, _metadata));
+	EXPECT_LT(0, sweep_run(act_shots, _metadata));
 }
 #endif
 

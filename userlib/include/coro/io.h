@@ -332,14 +332,14 @@ int coro_io_waitid(int idtype, unsigned int id, void *info, int options,
  */
 int coro_io_close(int fd);
 
-/* Streams: one operation, many completions. */
+/* Acceptors and receivers: one operation, many completions. */
 
 struct coro_acceptor;
 
 /**
- * coro_acceptor_new() - take connections as a stream
- * @ret_acceptor: the stream.
- * @fd: listening socket; must outlive the stream.
+ * coro_acceptor_new() - take connections as they come
+ * @ret_acceptor: the acceptor.
+ * @fd: listening socket; must outlive the acceptor.
  * @flags: SOCK_CLOEXEC, SOCK_NONBLOCK for the connections.
  *
  * One multishot accept. Used by one coroutine at a time.
@@ -351,8 +351,8 @@ int coro_acceptor_new(struct coro_acceptor **ret_acceptor, int fd, int flags);
 
 /**
  * coro_acceptor_next() - take the next connection
- * @a: the stream.
- * @deadline_ns: when to give up, or CORO_NEVER. The stream goes on.
+ * @a: the acceptor.
+ * @deadline_ns: when to give up, or CORO_NEVER. The acceptor goes on.
  *
  * Context: coroutine of the loop of @a. Suspends if none is there; cancellation
  * point.
@@ -364,10 +364,10 @@ int coro_acceptor_next(struct coro_acceptor *a, int64_t deadline_ns);
 
 /**
  * coro_acceptor_free() - stop taking connections
- * @a: the stream, or NULL. Who waits in it gets -ECANCELED.
+ * @a: the acceptor, or NULL. Who waits in it gets -ECANCELED.
  *
  * Connections that were taken and not fetched are closed. The end of the loop
- * stops a stream as well, but leaves it to be freed.
+ * stops it as well, but leaves it to be freed.
  *
  * Context: thread of the loop of @a, or any after that loop. Does not suspend.
  */
@@ -376,9 +376,9 @@ void coro_acceptor_free(struct coro_acceptor *a);
 struct coro_receiver;
 
 /**
- * coro_receiver_new() - receive from a socket as a stream
- * @ret_receiver: the stream.
- * @fd: connected socket; must outlive the stream.
+ * coro_receiver_new() - receive bytes as they come
+ * @ret_receiver: the receiver.
+ * @fd: connected socket; must outlive the receiver.
  *
  * One multishot receive into the loop's buffers, which all receivers share
  * (see struct coro_loop_opts). Used by one coroutine at a time.
@@ -391,9 +391,9 @@ int coro_receiver_new(struct coro_receiver **ret_receiver, int fd);
 
 /**
  * coro_receiver_next() - what came next
- * @r: the stream.
+ * @r: the receiver.
  * @ret_data: the bytes; valid until the next call for @r.
- * @deadline_ns: when to give up, or CORO_NEVER. The stream goes on.
+ * @deadline_ns: when to give up, or CORO_NEVER. The receiver goes on.
  *
  * Gives the buffer of the call before back. When the loop's buffers run out,
  * data waits in the sockets until one is given back.
@@ -409,10 +409,10 @@ int coro_receiver_next(struct coro_receiver *r, const void **ret_data,
 
 /**
  * coro_receiver_free() - stop receiving
- * @r: the stream, or NULL. Who waits in it gets -ECANCELED.
+ * @r: the receiver, or NULL. Who waits in it gets -ECANCELED.
  *
- * What was received and not fetched is dropped. The end of the loop stops a
- * stream as well, but leaves it to be freed; its buffers are gone by then.
+ * What was received and not fetched is dropped. The end of the loop stops
+ * it as well, but leaves it to be freed; its buffers are gone by then.
  *
  * Context: thread of the loop of @r, or any after that loop. Does not suspend.
  */

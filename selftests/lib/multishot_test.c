@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Streams: connections and received data, as they come. */
+/* Multishot operations: connections and received data, as they come. */
 #include "lib_common.h"
 
-LIB_FIXTURE(stream)
+LIB_FIXTURE(multishot)
 
 struct net {
 	struct sockaddr_in addr;
@@ -59,7 +59,7 @@ static void net_run(struct __test_metadata *_metadata, long (*fn)(void *arg))
 }
 
 /* IOU-10 */
-TEST_F(stream, connections_come_in_their_order)
+TEST_F(multishot, connections_come_in_their_order)
 {
 	net_run(_metadata, accept_three);
 }
@@ -114,7 +114,7 @@ static long acceptor_goes_on(void *arg)
 }
 
 /* IOU-10 TMO-02 AGS-06 */
-TEST_F(stream, acceptor_goes_on_after_deadline_cancel_and_second_waiter)
+TEST_F(multishot, acceptor_goes_on_after_deadline_cancel_and_second_waiter)
 {
 	net_run(_metadata, acceptor_goes_on);
 }
@@ -129,7 +129,7 @@ static long free_with_unfetched(void *arg)
 	EXPECT_EQ(0, coro_acceptor_new(&a, n->listener, SOCK_CLOEXEC));
 	for (i = 0; i < 10; i++)
 		peer[i] = tcp_connect(&n->addr);
-	/* The first one shows that the stream has begun to take them. */
+	/* The first one shows that the acceptor has begun to take them. */
 	i = coro_acceptor_next(a, CORO_NEVER);
 	EXPECT_LE(0, i);
 	close(i);
@@ -149,7 +149,7 @@ static long free_with_unfetched(void *arg)
 }
 
 /* IOU-10 IOU-04 */
-TEST_F(stream, connections_that_nobody_fetched_are_closed)
+TEST_F(multishot, connections_that_nobody_fetched_are_closed)
 {
 	net_run(_metadata, free_with_unfetched);
 }
@@ -171,7 +171,7 @@ static long accept_nothing(void *arg)
 }
 
 /* AGS-22 */
-TEST_F(stream, error_of_accept_is_told_at_every_call)
+TEST_F(multishot, error_of_accept_is_told_at_every_call)
 {
 	net_run(_metadata, accept_nothing);
 }
@@ -201,14 +201,14 @@ static long free_under_a_waiter(void *arg)
 }
 
 /* IOU-10 */
-TEST_F(stream, who_waits_in_a_freed_stream_is_cancelled)
+TEST_F(multishot, who_waits_in_a_freed_one_is_cancelled)
 {
 	net_run(_metadata, free_under_a_waiter);
 }
 
 static struct waiter kept;
 
-static long leave_streams_open(void *arg)
+static long leave_open(void *arg)
 {
 	struct net *n = arg;
 
@@ -218,7 +218,7 @@ static long leave_streams_open(void *arg)
 }
 
 /* IOU-08 IOU-10 */
-TEST_F(stream, end_of_the_loop_stops_streams_and_leaves_them_to_be_freed)
+TEST_F(multishot, end_of_the_loop_stops_them_and_leaves_them_to_be_freed)
 {
 	char byte;
 	struct net n;
@@ -227,7 +227,7 @@ TEST_F(stream, end_of_the_loop_stops_streams_and_leaves_them_to_be_freed)
 	n.listener = tcp_listen(&n.addr, 8);
 	ASSERT_LE(0, n.listener);
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, n.pair));
-	EXPECT_EQ(0, coro_run(leave_streams_open, &n));
+	EXPECT_EQ(0, coro_run(leave_open, &n));
 	peer = tcp_connect(&n.addr);
 	EXPECT_EQ(1, send(n.pair[1], "x", 1, 0));
 	/* Nobody but us takes what comes now. */
@@ -258,7 +258,7 @@ static long free_after_cancel(void *arg)
 }
 
 /* IOU-08 */
-TEST_F(stream, acceptor_can_be_freed_after_a_cancel)
+TEST_F(multishot, acceptor_can_be_freed_after_a_cancel)
 {
 	net_run(_metadata, free_after_cancel);
 }
@@ -287,7 +287,7 @@ static long accept_many(void *arg)
 }
 
 /* IOU-09 IOU-10 */
-TEST_F(stream, more_connections_than_the_queues_hold_all_come)
+TEST_F(multishot, more_connections_than_the_queues_hold_all_come)
 {
 	struct coro_loop_opts opts = { .size = sizeof(opts),
 				       .sq_entries = 4,
@@ -303,7 +303,7 @@ TEST_F(stream, more_connections_than_the_queues_hold_all_come)
 }
 
 /* IOU-10 */
-TEST_F(stream, streams_need_a_running_loop)
+TEST_F(multishot, acceptors_and_receivers_need_a_running_loop)
 {
 	struct coro_acceptor *a = (void *)POISON_LONG;
 	struct coro_receiver *r = (void *)POISON_LONG;
@@ -326,7 +326,7 @@ static long refuse_null(void *arg)
 }
 
 /* OBJ-04 */
-TEST_F(stream, null_outputs_are_refused)
+TEST_F(multishot, null_outputs_are_refused)
 {
 	net_run(_metadata, refuse_null);
 }
@@ -375,13 +375,13 @@ static long receive_bulk(void *arg)
 }
 
 /* IOU-10 AGS-16 */
-TEST_F(stream, received_bytes_come_in_order_to_the_end)
+TEST_F(multishot, received_bytes_come_in_order_to_the_end)
 {
 	net_run(_metadata, receive_bulk);
 }
 
 /* IOU-09 IOU-10 */
-TEST_F(stream, few_small_buffers_lose_nothing)
+TEST_F(multishot, few_small_buffers_lose_nothing)
 {
 	struct coro_loop_opts opts = {
 		.size = sizeof(opts),
@@ -427,7 +427,7 @@ static long receiver_goes_on(void *arg)
 }
 
 /* IOU-10 AGS-20 AGS-21 */
-TEST_F(stream, receiver_goes_on_after_deadline_cancel_and_second_waiter)
+TEST_F(multishot, receiver_goes_on_after_deadline_cancel_and_second_waiter)
 {
 	net_run(_metadata, receiver_goes_on);
 }
@@ -479,7 +479,7 @@ static long receive_ends(void *arg)
 }
 
 /* IOU-10: the end comes with the data, and the buffers run out in between. */
-TEST_F(stream, end_is_told_however_small_the_buffers_are)
+TEST_F(multishot, end_is_told_however_small_the_buffers_are)
 {
 	struct coro_loop_opts opts = {
 		.size = sizeof(opts),
@@ -530,7 +530,7 @@ static long hold_a_buffer(void *arg)
 }
 
 /* IOU-02 */
-TEST_F(stream, data_stays_until_the_next_call)
+TEST_F(multishot, data_stays_until_the_next_call)
 {
 	struct coro_loop_opts opts = {
 		.size = sizeof(opts),
@@ -576,7 +576,7 @@ static long starve_for_buffers(void *arg)
 }
 
 /* IOU-10 AGS-23 */
-TEST_F(stream, data_waits_while_the_buffers_are_out)
+TEST_F(multishot, data_waits_while_the_buffers_are_out)
 {
 	struct coro_loop_opts opts = {
 		.size = sizeof(opts),
@@ -616,7 +616,7 @@ static long receive_a_reset(void *arg)
 }
 
 /* AGS-22 */
-TEST_F(stream, error_of_recv_is_told_at_every_call)
+TEST_F(multishot, error_of_recv_is_told_at_every_call)
 {
 	net_run(_metadata, receive_a_reset);
 }
@@ -639,7 +639,7 @@ static long receive_from_a_file(void *arg)
 }
 
 /* AGS-22 */
-TEST_F(stream, receiver_of_what_is_no_socket_fails)
+TEST_F(multishot, receiver_of_what_is_no_socket_fails)
 {
 	net_run(_metadata, receive_from_a_file);
 }
@@ -670,7 +670,7 @@ static long free_with_data(void *arg)
 }
 
 /* IOU-10 */
-TEST_F(stream, freed_receiver_takes_nothing_more)
+TEST_F(multishot, freed_receiver_takes_nothing_more)
 {
 	net_run(_metadata, free_with_data);
 }
