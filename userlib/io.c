@@ -105,6 +105,17 @@ int coro__io_wait(struct coro__loop *loop, const struct io_uring_sqe *sqe,
 	return coro__io_park(loop, sqe, deadline_ns, false, NULL, kind, 0);
 }
 
+int coro__io_one(struct coro__loop *loop, const struct io_uring_sqe *sqe,
+		 int64_t deadline_ns)
+{
+	return coro__io_run(loop, sqe, deadline_ns, false, NULL);
+}
+
+int coro__io_finish(struct coro__loop *loop, const struct io_uring_sqe *sqe)
+{
+	return coro__io_run(loop, sqe, CORO_NEVER, true, NULL);
+}
+
 static bool coro__sqe_is_multishot(const struct io_uring_sqe *sqe)
 {
 	switch (sqe->opcode) {
@@ -347,5 +358,5 @@ int coro_io_close(int fd)
 	if (err)
 		return err;
 	io_uring_prep_close(&sqe, fd);
-	return coro__io_run(loop, &sqe, CORO_NEVER, true, NULL);
+	return coro__io_finish(loop, &sqe);
 }

@@ -128,6 +128,13 @@ void coro__watch_stop(struct coro__loop *loop, struct coro__watch *watch);
 int coro__io_wait(struct coro__loop *loop, const struct io_uring_sqe *sqe,
 		  int64_t deadline_ns, enum coro_awaits kind);
 
+/* As above, and what it waits for is told as that. */
+int coro__io_one(struct coro__loop *loop, const struct io_uring_sqe *sqe,
+		 int64_t deadline_ns);
+
+/* One operation that neither a cancel nor a deadline ends. */
+int coro__io_finish(struct coro__loop *loop, const struct io_uring_sqe *sqe);
+
 /* Nothing runs, and nothing is under way that could make it run. */
 bool coro__loop_stuck(const struct coro__loop *loop);
 

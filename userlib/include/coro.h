@@ -40,6 +40,7 @@
 #include <coro/scope.h>
 #include <coro/select.h>
 #include <coro/sim.h>
+#include <coro/stream.h>
 #include <coro/sync.h>
 #include <coro/time.h>
 #include <coro/wait.h>
