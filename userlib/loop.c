@@ -118,6 +118,8 @@ static void coro__loop_end(struct coro__loop *loop)
 {
 	loop->closing = true;
 	coro__scope_cancel(loop, &loop->scope);
+	/* Before the last task ends, in whose turn nothing else wakes the loop. */
+	coro__multishots_stop(loop);
 	do {
 		while (!list_empty(&loop->tasks))
 			coro__loop_step(loop);
@@ -125,7 +127,6 @@ static void coro__loop_end(struct coro__loop *loop)
 	} while (!list_empty(&loop->tasks));
 	loop->thread->sched->be->remote->end_loop(loop);
 	coro__doorbell_close(loop);
-	coro__multishots_stop(loop);
 	while (loop->inflight || !list_empty(&loop->queued))
 		coro__loop_step(loop);
 	coro__multishots_detach(loop);
