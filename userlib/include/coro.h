@@ -39,6 +39,7 @@
 #include <coro/report.h>
 #include <coro/scope.h>
 #include <coro/select.h>
+#include <coro/signal.h>
 #include <coro/sim.h>
 #include <coro/stream.h>
 #include <coro/sync.h>
