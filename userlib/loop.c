@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The loop: takes turns among ready coroutines, until the first of them has ended. */
+#include "interrupt.h"
 #include "remote.h"
 
 #include <errno.h>
@@ -11,6 +12,8 @@
 #include "report.h"
 #include "sim.h"
 
+#define CORO__RUN_FLAGS CORO_RUN_F_INTERRUPT
+
 static int coro__loop_opts(const struct coro_loop_opts *opts,
 			   struct coro_loop_opts *out)
 {
@@ -19,7 +22,7 @@ static int coro__loop_opts(const struct coro_loop_opts *opts,
 	if (err)
 		return err;
 	if (out->recv_buffers & (out->recv_buffers - 1) ||
-	    out->recv_buffers > 32768)
+	    out->recv_buffers > 32768 || out->flags & ~CORO__RUN_FLAGS)
 		return -EINVAL;
 	return 0;
 }
@@ -169,26 +172,35 @@ err_sim:
 static int coro__loop_run(struct coro__loop *loop, long (*fn)(void *arg),
 			  void *arg, void *origin, long *ret_value)
 {
+	struct coro__interrupt interrupt;
 	int err;
 
 	err = coro__create(&loop->main, fn, arg, "main", origin);
 	if (err)
 		return err;
+	if (loop->opts.flags & CORO_RUN_F_INTERRUPT)
+		err = coro__interrupt_begin(loop, &interrupt);
+	if (err)
+		goto out;
 	err = coro__start_in(loop->main, loop->opts.context);
 	if (err) {
-		coro_put(loop->main);
-		return err;
+		coro__interrupt_end(loop);
+		goto out;
 	}
 	loop->thread->sched->be->remote->begin_loop(loop);
 	loop->main->task.retrieved = true;
 	while (loop->main->shm->state != CORO_STATE_CLOSED)
 		coro__loop_step(loop);
+	coro__interrupt_end(loop);
 	coro__loop_end(loop);
 	coro__report_failures(loop);
-	if (ret_value)
+	if (coro__interrupt_ended(loop))
+		err = -EINTR;
+	else if (ret_value)
 		*ret_value = loop->main->value;
+out:
 	coro_put(loop->main);
-	return 0;
+	return err;
 }
 
 static int coro__run(long (*fn)(void *arg), void *arg,

@@ -83,6 +83,8 @@ void coro__port_cancel(struct coro__loop *loop, struct coro *c, uint64_t reason)
 	c->port->has_reason = true;
 	while (task->awaiter)
 		task = task->awaiter;
+	if (task == loop->main)
+		loop->main_cancels++;
 	if (task->task.loop == loop)
 		coro__scope_cancel(loop, &task->task.root);
 	else

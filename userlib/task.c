@@ -353,6 +353,8 @@ int coro_cancel(struct coro *c)
 		return -ESRCH;
 	if (c->task.loop != coro__thread()->loop)
 		return -EXDEV;
+	if (c == c->task.loop->main)
+		c->task.loop->main_cancels++;
 	coro__scope_cancel(c->task.loop, &c->task.root);
 	return 0;
 }

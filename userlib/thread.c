@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "interrupt.h"
 #include "remote.h"
 #include "report.h"
 
@@ -34,6 +35,8 @@ static void coro__thread_exit(void *arg)
 
 	coro__watchdog_end(t);
 	/* By pthread_exit() out of a coroutine: the loop cannot go on. */
+	if (t->loop)
+		coro__interrupt_end(t->loop);
 	if (t->shared)
 		coro__doorbell_abandon(t->shared);
 	t->shared = NULL;
@@ -65,6 +68,7 @@ static void coro__thread_forked(void)
 	t->place = place;
 	t->kept = kept;
 	coro__nr_forks++;
+	coro__interrupt_forked();
 }
 
 unsigned int coro__forks(void)

@@ -21,7 +21,7 @@ TEST(thread_opts_keep_their_layout)
 /* OBJ-04 */
 TEST(loop_opts_keep_their_layout)
 {
-	EXPECT_EQ(3 * sizeof(size_t) + 16, sizeof(struct coro_loop_opts));
+	EXPECT_EQ(3 * sizeof(size_t) + 24, sizeof(struct coro_loop_opts));
 	EXPECT_FIELD(0, coro_loop_opts, size);
 	EXPECT_FIELD(sizeof(size_t), coro_loop_opts, sq_entries);
 	EXPECT_FIELD(sizeof(size_t) + 4, coro_loop_opts, cq_entries);
@@ -29,6 +29,8 @@ TEST(loop_opts_keep_their_layout)
 	EXPECT_FIELD(sizeof(size_t) + 12, coro_loop_opts, recv_buffer_bytes);
 	EXPECT_FIELD(sizeof(size_t) + 16, coro_loop_opts, sim);
 	EXPECT_FIELD(2 * sizeof(size_t) + 16, coro_loop_opts, context);
+	EXPECT_FIELD(3 * sizeof(size_t) + 16, coro_loop_opts, flags);
+	EXPECT_EQ(1U, CORO_RUN_F_INTERRUPT);
 }
 
 /* DIA-23 */

@@ -12,10 +12,28 @@
 #include <coro/context.h>
 #include <coro/object.h>
 #include <coro/sim.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/**
+ * CORO_RUN_F_INTERRUPT - SIGINT cancels the loop's first coroutine
+ *
+ * The first SIGINT that the process gets cancels it, as coro_cancel() does, and
+ * wakes the loop for that. If it then ends with -ECANCELED, and nobody else had
+ * cancelled it, coro_run_opts() returns -EINTR. From the first signal on, or from
+ * the end of that coroutine, the next one has the effect that it had before the
+ * loop began: by default it ends the process, wherever that is.
+ *
+ * The library installs a handler for that and removes it, unless the program has
+ * changed it meanwhile. If SIGINT was ignored it stays so. It must not be blocked
+ * in every thread, by a coro_signals stream for instance. A child of fork() has
+ * the old effect back. One loop of a process can have this at a time. While it is
+ * waited for, no deadlock is seen (see coro_run_opts()).
+ */
+#define CORO_RUN_F_INTERRUPT UINT64_C(1)
 
 /**
  * struct coro_loop_opts - how a loop is made
@@ -31,6 +49,7 @@ extern "C" {
  * @context: what the first coroutine runs in (see coro/context.h); used and not
  *	copied, so that several loops can go on with it in turn. NULL for a
  *	copy of the caller's context.
+ * @flags: CORO_RUN_F_INTERRUPT, or 0.
  */
 struct coro_loop_opts {
 	size_t size;
@@ -40,6 +59,7 @@ struct coro_loop_opts {
 	unsigned int recv_buffer_bytes;
 	const struct coro_sim_opts *sim;
 	struct coro_context *context;
+	uint64_t flags;
 };
 
 /**
@@ -65,6 +85,8 @@ struct coro_loop_opts {
  * * 0		 - @fn ran
  * * -EBUSY	 - the thread runs a loop, or the caller is a coroutine; or
  *		   another thread uses the context of @opts
+ *		   or, with CORO_RUN_F_INTERRUPT, another loop has that already
+ * * -EINTR	 - SIGINT cancelled @fn, see CORO_RUN_F_INTERRUPT
  * * -EINVAL	 - @fn is NULL or @opts are bad
  * * -E2BIG	 - @opts has fields that this library does not know
  * * -ENOSYS	 - the kernel has no io_uring
