@@ -9,6 +9,7 @@
 
 #include "gen.h"
 #include "opts.h"
+#include "process.h"
 #include "report.h"
 #include "sim.h"
 
@@ -123,6 +124,7 @@ static void coro__loop_end(struct coro__loop *loop)
 	coro__scope_cancel(loop, &loop->scope);
 	/* Before the last task ends, in whose turn nothing else wakes the loop. */
 	coro__multishots_stop(loop);
+	coro__process_stop(loop);
 	do {
 		while (!list_empty(&loop->tasks))
 			coro__loop_step(loop);
@@ -150,6 +152,7 @@ static int coro__loop_init(struct coro__loop *loop, struct coro__thread *t,
 	list_init(&loop->gens);
 	coro__scope_add(&loop->scope, NULL, NULL, false);
 	loop->now_ns = coro_now();
+	list_init(&loop->orphans);
 	err = coro__loop_opts(opts, &loop->opts);
 	if (!err)
 		err = coro__sim_begin(loop);

@@ -26,6 +26,7 @@ struct coro__loop {
 	struct list cancels; /* operations whose cancel found none */
 	struct list multishots;
 	struct list gens; /* struct coro_gen.all */
+	struct list orphans; /* processes that nobody will wait for */
 	uint64_t inflight; /* operations whose last completion is to come */
 	uint64_t background; /* of them, those of a struct coro__watch */
 	uint64_t outside; /* parked ones that only others can wake */

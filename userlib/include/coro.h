@@ -34,6 +34,7 @@
 #include <coro/loop.h>
 #include <coro/net.h>
 #include <coro/object.h>
+#include <coro/process.h>
 #include <coro/queue.h>
 #include <coro/remote.h>
 #include <coro/report.h>

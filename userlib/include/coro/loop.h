@@ -84,8 +84,8 @@ struct coro_loop_opts {
  * Return:
  * * 0		 - @fn ran
  * * -EBUSY	 - the thread runs a loop, or the caller is a coroutine; or
- *		   another thread uses the context of @opts
- *		   or, with CORO_RUN_F_INTERRUPT, another loop has that already
+ *		   another thread uses the context of @opts; or, with
+ *		   CORO_RUN_F_INTERRUPT, another loop has that already
  * * -EINTR	 - SIGINT cancelled @fn, see CORO_RUN_F_INTERRUPT
  * * -EINVAL	 - @fn is NULL or @opts are bad
  * * -E2BIG	 - @opts has fields that this library does not know

@@ -70,8 +70,8 @@ int coro_signals_new(struct coro_signals **ret_signals, const sigset_t *set);
  * * -EPERM	 - not called from a coroutine of the loop of @s
  * * -ENOMEM	 - the kernel has no memory; the call may be repeated
  */
-int coro_signals_next(struct coro_signals *s,
-		      struct signalfd_siginfo *ret_info, int64_t deadline_ns);
+int coro_signals_next(struct coro_signals *s, struct signalfd_siginfo *ret_info,
+		      int64_t deadline_ns);
 
 /**
  * coro_signals_free() - let signals have their effect again
