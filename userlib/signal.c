@@ -11,10 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "stream.h"
+#include "multishot.h"
 
 struct coro_signals {
-	struct coro__stream stream; /* a poll, while somebody waits */
+	struct coro__multishot multishot; /* a poll, while somebody waits */
 	struct coro_signals *next; /* of the same thread */
 	sigset_t set;
 	sigset_t blocked; /* of them, those that are to be unblocked */
@@ -108,26 +108,26 @@ static void coro__signals_complete(struct coro__loop *loop, struct coro__op *op,
 				   int res, uint32_t flags)
 {
 	struct coro_signals *s =
-		container_of(op, struct coro_signals, stream.op);
+		container_of(op, struct coro_signals, multishot.op);
 
 	(void)loop;
 	(void)flags;
 	if (res < 0 && !op->cancelled)
 		s->err = res;
-	coro__stream_notify(&s->stream);
-	coro__stream_completed(&s->stream);
+	coro__multishot_notify(&s->multishot);
+	coro__multishot_completed(&s->multishot);
 }
 
-static void coro__signals_drain(struct coro__stream *stream)
+static void coro__signals_drain(struct coro__multishot *m)
 {
 	/* What nobody fetched is still the kernel's. */
-	(void)stream;
+	(void)m;
 }
 
-static void coro__signals_destroy(struct coro__stream *stream)
+static void coro__signals_destroy(struct coro__multishot *m)
 {
 	struct coro_signals *s =
-		container_of(stream, struct coro_signals, stream);
+		container_of(m, struct coro_signals, multishot);
 	int saved = errno;
 
 	/* Not before the poll is over: it may have the number only. */
@@ -153,11 +153,11 @@ static int coro__signals_open(const sigset_t *set, struct coro__loop *loop,
 	s->set = *set;
 	s->forks = coro__forks();
 	coro__signals_block(s);
-	io_uring_prep_poll_add(&s->stream.sqe, s->fd, POLLIN);
-	s->stream.op.complete = coro__signals_complete;
-	s->stream.drain = coro__signals_drain;
-	s->stream.destroy = coro__signals_destroy;
-	coro__stream_init(&s->stream, loop);
+	io_uring_prep_poll_add(&s->multishot.sqe, s->fd, POLLIN);
+	s->multishot.op.complete = coro__signals_complete;
+	s->multishot.drain = coro__signals_drain;
+	s->multishot.destroy = coro__signals_destroy;
+	coro__multishot_init(&s->multishot, loop);
 	*ret_signals = s;
 	return 0;
 }
@@ -211,7 +211,7 @@ int coro_signals_next(struct coro_signals *s, struct signalfd_siginfo *ret_info,
 
 	if (s->forks != coro__forks())
 		return -EPERM;
-	err = coro__stream_usable(&s->stream);
+	err = coro__multishot_usable(&s->multishot);
 	if (err)
 		return err;
 	for (;;) {
@@ -223,8 +223,8 @@ int coro_signals_next(struct coro_signals *s, struct signalfd_siginfo *ret_info,
 			s->err = 0;
 			return err;
 		}
-		coro__stream_arm(&s->stream);
-		err = coro__stream_wait(&s->stream, deadline_ns);
+		coro__multishot_arm(&s->multishot);
+		err = coro__multishot_wait(&s->multishot, deadline_ns);
 		if (err)
 			return err;
 	}
@@ -239,8 +239,8 @@ void coro_signals_free(struct coro_signals *s)
 	coro__signals_unblock(s);
 	/* The loop and its ring are the parent's. */
 	if (s->forks != coro__forks())
-		coro__signals_destroy(&s->stream);
+		coro__signals_destroy(&s->multishot);
 	else
-		coro__stream_end(&s->stream);
+		coro__multishot_end(&s->multishot);
 	errno = saved;
 }
