@@ -23,6 +23,8 @@ headers = $(if $(findstring /,$(KERNEL)),$(KERNEL),$(shell .ci/cache kernel $(KE
 running := /lib/modules/$(shell uname -r)/build
 TESTBUILD = $(MAKE) -C selftests SELFTESTS=$(harness) USERCFLAGS=-Werror
 
+no-ring = $$(MAKEFLAGS= $(MAKE) -s -C selftests SELFTESTS=$(harness) LIBCORO=. list-no-ring)
+
 all: lib examples
 	+@if [ -e $(running)/Makefile ]; then .ci/build-module $$(uname -r) $(running); \
 	else echo "no headers of the running kernel: the module is not built"; fi
@@ -36,6 +38,7 @@ help:
 	@echo '                6.12 or 7.2, DEBUG=1 for one that checks locks and memory'
 	@echo 'make unit       only the library here, without the device; TESTS= picks'
 	@echo 'make san        the same with the address and undefined behaviour sanitizers'
+	@echo 'make tsan       the same with the thread sanitizer'
 	@echo 'make lint       only the checks of the sources'
 	@echo 'make bench      measure'
 	@echo 'make module     coro.ko for KERNEL, in build/module/'
@@ -63,6 +66,9 @@ san: packages
 
 asan ubsan: san
 
+tsan: packages
+	@$(RUN) tsan
+
 lint: packages
 	@$(RUN) lint
 
@@ -70,7 +76,10 @@ lib:
 	$(MAKE) -C userlib O=$(B)/lib
 
 lib-san:
-	$(MAKE) -C userlib O=$(B)/lib-san SAN=1
+	$(MAKE) -C userlib O=$(B)/lib-san SAN=address,undefined
+
+lib-tsan:
+	$(MAKE) -C userlib O=$(B)/lib-tsan SAN=thread
 
 lib-aarch64:
 	$(MAKE) -C userlib O=$(B)/lib-aarch64 CROSS_COMPILE=aarch64-linux-gnu- \
@@ -89,12 +98,18 @@ test-init:
 	+$(TESTBUILD) OUTPUT=$(B)/selftests/static STATIC=1 ONLY=vm/init
 
 tests-san: lib-san
-	+$(TESTBUILD) OUTPUT=$(B)/selftests/san LIBCORO=$(B)/lib-san SAN=1
+	+$(TESTBUILD) OUTPUT=$(B)/selftests/san LIBCORO=$(B)/lib-san SAN=address,undefined
+
+tests-tsan: lib-tsan
+	+$(TESTBUILD) OUTPUT=$(B)/selftests/tsan LIBCORO=$(B)/lib-tsan SAN=thread
+
+tests-valgrind: lib
+	+$(TESTBUILD) OUTPUT=$(B)/selftests/valgrind LIBCORO=$(B)/lib ONLY="$(no-ring)"
 
 tests-aarch64: lib-aarch64
 	+$(TESTBUILD) OUTPUT=$(B)/selftests/aarch64 LIBCORO=$(B)/lib-aarch64 STATIC=1 \
 		CROSS_COMPILE=aarch64-linux-gnu- URING=$(uring) \
-		ONLY="$$(MAKEFLAGS= $(MAKE) -s -C selftests SELFTESTS=$(harness) LIBCORO=. list-no-ring)"
+		ONLY="$(no-ring)"
 
 bench: lib
 	@.ci/install-packages --bench
@@ -109,5 +124,6 @@ install: lib
 clean:
 	rm -rf $(B)
 
-.PHONY: all help packages demo check vmtest unit san asan ubsan lint lib lib-san lib-aarch64 \
-	examples module tests test-init tests-san tests-aarch64 bench install clean
+.PHONY: all help packages demo check vmtest unit san asan ubsan tsan lint lib lib-san lib-tsan \
+	lib-aarch64 examples module tests test-init tests-san tests-tsan tests-valgrind tests-aarch64 bench install \
+	clean

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "annotate.h"
 #include "memory.h"
 #include "remote.h"
 
@@ -78,7 +79,8 @@ static int coro__portable_open(struct coro__space *sp)
 	if (!sp->portable)
 		return -ENOMEM;
 	sp->portable->page = (size_t)sysconf(_SC_PAGESIZE);
-	sp->portable->markers = true;
+	/* Which valgrind does not know: it would run into one itself. */
+	sp->portable->markers = !coro__mark_on_valgrind();
 	/* Address space can be limited (RLIMIT_AS): take what there is. */
 	while (!coro__portable_map(sp)) {
 		sp->max /= 2;

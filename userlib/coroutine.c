@@ -5,52 +5,17 @@
 #include <execinfo.h>
 #include <string.h>
 
+#include "annotate.h"
 #include "group.h"
 #include "report.h"
-#include "sched.h"
 #include "switch.h"
-
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/common_interface_defs.h>
-
-static void coro__jump_begin(struct coro__thread *t, struct coro *from,
-			     struct coro *to)
-{
-	bool ends = from && from->shm->state == CORO_STATE_CLOSED;
-	void **fake = from ? &from->fake_stack : &t->fake_stack;
-	const char *low = to ? coro__stack_low(to) : t->stack_bottom;
-	size_t bytes = to ? coro_size(to) : t->stack_bytes;
-
-	__sanitizer_start_switch_fiber(ends ? NULL : fake, low, bytes);
-}
-
-static void coro__jump_end(struct coro *from)
-{
-	__sanitizer_finish_switch_fiber(from ? from->fake_stack :
-					       coro__thread()->fake_stack,
-					NULL, NULL);
-}
-#else
-static void coro__jump_begin(struct coro__thread *t, struct coro *from,
-			     struct coro *to)
-{
-	(void)t;
-	(void)from;
-	(void)to;
-}
-
-static void coro__jump_end(struct coro *from)
-{
-	(void)from;
-}
-#endif
 
 void coro__jump(struct coro__thread *t, struct coro *from, struct coro *to,
 		__u64 *save, __u64 load)
 {
-	coro__jump_begin(t, from, to);
+	coro__mark_leave(t, from, to);
 	coro__switch(save, load);
-	coro__jump_end(from);
+	coro__mark_arrive(from ? &from->mark : &t->mark);
 }
 
 /* Back to the driver of @act, which is on top of the thread. */
@@ -98,7 +63,7 @@ void coro__main(struct coro *c)
 {
 	long value;
 
-	coro__jump_end(c);
+	coro__mark_arrive(&c->mark);
 	value = c->task.loop && c->task.restarts ? coro__group_run(c) :
 						   c->fn(c->arg);
 	coro__finish(c);
@@ -492,6 +457,7 @@ static void *coro__record_origins(struct coro *c, int depth)
 	if (nr > depth)
 		nr = depth;
 	out = (void **)c - ((nr + 1) & ~1);
+	coro__mark_writable(out - CORO__FRAME_WORDS, c);
 	memcpy(out, frames + at, (size_t)nr * sizeof(*frames));
 	c->nr_origins = (unsigned int)nr;
 	return out;
@@ -537,9 +503,7 @@ int coro__create(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
 	c->fn = fn;
 	c->arg = arg;
 	c->task.loop = NULL;
-#ifdef __SANITIZE_ADDRESS__
-	c->fake_stack = NULL;
-#endif
+	coro__mark_made(c);
 	/* Others may read the table meanwhile. */
 	__atomic_store_n(&c->shm->entry, (uintptr_t)fn, __ATOMIC_RELAXED);
 	__atomic_store_n(&c->shm->origin, (uintptr_t)origin, __ATOMIC_RELAXED);

@@ -22,6 +22,17 @@ struct coro_loop;
 struct coro__wait;
 struct coro__watchdog;
 
+/* What a sanitizer wants to be kept of one stack: see annotate.h. */
+struct coro__mark {
+#if defined(__SANITIZE_ADDRESS__)
+	const void *low;
+	size_t bytes;
+	void *fake_stack;
+#elif defined(__SANITIZE_THREAD__)
+	void *fiber; /* NULL before it was entered */
+#endif
+};
+
 /*
  * One coro_resume(), or one turn of the loop: who drives and who is driven.
  * Lives on the driver's stack; the loop's in the coroutine.
@@ -79,6 +90,7 @@ struct coro {
 	unsigned int nr_origins; /* below the object, 0 for shm->origin alone */
 	bool id_taken; /* somebody may know the id: not for reuse */
 	bool woken; /* set by any thread: there may be messages of this life */
+	unsigned int valgrind_id; /* of the stack, as long as it has its memory */
 	long (*fn)(void *arg);
 	void *arg;
 	uint64_t id;
@@ -88,9 +100,7 @@ struct coro {
 	struct coro__locals *locals; /* to be destroyed then */
 	struct coro__port *port; /* once others can reach it; set by any thread */
 	struct coro__task task;
-#ifdef __SANITIZE_ADDRESS__
-	void *fake_stack;
-#endif
+	struct coro__mark mark;
 };
 
 /* As many coroutines can a thread start. */
@@ -113,11 +123,7 @@ struct coro__thread {
 	__u64 sp; /* of the thread's own stack */
 	struct coro__place place; /* the context outside of tasks */
 	bool kept; /* coro__thread_exit() will run */
-#ifdef __SANITIZE_ADDRESS__
-	const void *stack_bottom;
-	size_t stack_bytes;
-	void *fake_stack;
-#endif
+	struct coro__mark mark;
 };
 
 /* Never inlined: after a switch the caller may be on another thread. */
@@ -185,6 +191,13 @@ int coro__join(struct coro__thread *t, struct coro *c, long *ret_value);
 static inline void coro__set_state(struct coro *c, enum coro_state state)
 {
 	__atomic_store_n(&c->shm->state, state, __ATOMIC_RELAXED);
+}
+
+/* For who may be on another thread than it is. */
+static inline enum coro_state coro__get_state(const struct coro *c)
+{
+	return (enum coro_state)__atomic_load_n(&c->shm->state,
+						__ATOMIC_RELAXED);
 }
 
 static inline void coro__set_awaits(struct coro *c, enum coro_awaits kind,

@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "annotate.h"
+
 /* What the inbox of a loop that has ended holds; never run. */
 static struct coro__note coro__closed;
 #define CORO__CLOSED (&coro__closed)
@@ -28,6 +30,7 @@ int coro__doorbell_new(struct coro_loop **ret_loop)
 	if (!l)
 		return -ENOMEM;
 	/* Blocking: of one that is not, some kernels fail the READ with EAGAIN. */
+	coro__mark_had();
 	err = coro__fault(CORO_FAULT_SYSCALL);
 	l->fd = err ? -1 : eventfd(0, EFD_CLOEXEC);
 	if (l->fd < 0) {
@@ -48,6 +51,7 @@ void coro__doorbell_drop(struct coro_loop *l)
 	if (__atomic_sub_fetch(&l->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	/* Not close(): see coro__doorbell_ring(). */
+	coro__mark_given();
 	syscall(SYS_close, l->fd);
 	free(l);
 	errno = saved;

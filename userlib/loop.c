@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "annotate.h"
 #include "gen.h"
 #include "opts.h"
 #include "process.h"
@@ -232,6 +233,7 @@ static int coro__run(long (*fn)(void *arg), void *arg,
 	t->loop = NULL;
 	t->shared = NULL;
 	coro__buffers_free(&loop);
+	coro__mark_given();
 	io_uring_queue_exit(&loop.ring);
 	coro__doorbell_drop(loop.shared);
 	coro__sim_end(&loop);

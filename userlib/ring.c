@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "annotate.h"
 #include "doorbell.h"
 #include "sim.h"
 
@@ -50,6 +51,7 @@ int coro__ring_init(struct coro__loop *loop)
 	}
 	if (err)
 		return err;
+	coro__mark_had();
 	if (!(p.features & IORING_FEAT_EXT_ARG) ||
 	    !(p.features & IORING_FEAT_NODROP)) {
 		io_uring_queue_exit(&loop->ring);

@@ -5,25 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "annotate.h"
 #include "memory.h"
 #include "opts.h"
 #include "report.h"
-
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/asan_interface.h>
-
-/* What the last user's frames left behind. */
-static void coro__sched_unpoison(char *low, char *top)
-{
-	__asan_unpoison_memory_region(low, (size_t)(top - low));
-}
-#else
-static void coro__sched_unpoison(char *low, char *top)
-{
-	(void)low;
-	(void)top;
-}
-#endif
 
 #define CORO__DEFAULT_STACK (64 * 1024)
 #define CORO__DEFAULT_MAX (1U << 20)
@@ -104,9 +89,29 @@ int coro__sched_new(const struct coro_thread_opts *opts,
 	return 0;
 }
 
+/* Contexts whose memory goes. */
+static void coro__sched_forget(const struct coro__sched *s, const uint64_t *ids,
+			       unsigned int nr)
+{
+	if (!coro__mark_on_valgrind())
+		return;
+	for (unsigned int i = 0; i < nr; i++)
+		coro__mark_no_stack(coro__sched_object(s, ids[i]));
+}
+
+static void coro__sched_forget_cached(const struct coro__sched *s)
+{
+	if (!coro__mark_on_valgrind())
+		return;
+	for (const struct coro *c = s->cache; c; c = c->next)
+		coro__mark_no_stack(c);
+}
+
 static void coro__sched_free(struct coro__sched *s)
 {
 	coro__list_del(s);
+	coro__sched_forget(s, s->stale, s->nr_stale);
+	coro__sched_forget_cached(s);
 	s->be->close(&s->space);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -134,8 +139,10 @@ void coro__sched_release(struct coro__sched *s)
 	coro__sched_drain(s);
 	pthread_mutex_lock(&s->lock);
 	/* Those that came since the drain are not counted down yet. */
-	for (struct coro *c = s->remote; c; c = c->next)
+	for (struct coro *c = s->remote; c; c = c->next) {
 		s->nr_coroutines--;
+		coro__mark_no_stack(c);
+	}
 	s->remote = NULL;
 	s->orphan = true;
 	last = !s->nr_coroutines;
@@ -146,6 +153,7 @@ void coro__sched_release(struct coro__sched *s)
 
 static void coro__sched_flush_stale(struct coro__sched *s)
 {
+	coro__sched_forget(s, s->stale, s->nr_stale);
 	if (s->nr_stale)
 		s->be->free(&s->space, s->stale, s->nr_stale, true);
 	s->nr_stale = 0;
@@ -190,10 +198,11 @@ static struct coro *coro__sched_touch(struct coro__sched *s)
 	struct coro *c = coro__sched_object(s, id);
 
 	memmove(s->spare, s->spare + 1, --s->nr_spare * sizeof(*s->spare));
-	coro__sched_unpoison(low + s->page_size, low + s->space.stack_size);
+	coro__mark_fresh(low + s->page_size, low + s->space.stack_size);
 	c->id = id;
 	c->sched = s;
 	c->shm = &s->space.table[CORO_INDEX(id)];
+	coro__mark_stack(c);
 	return c;
 }
 
@@ -211,7 +220,7 @@ int coro__sched_take(struct coro__sched *s, struct coro **ret_coro)
 	if (c) {
 		s->cache = c->next;
 		s->nr_cached--;
-		coro__sched_unpoison(coro__stack_low(c), (char *)c);
+		coro__mark_fresh(coro__stack_low(c), (char *)c);
 	} else {
 		c = coro__sched_touch(s);
 	}
@@ -246,6 +255,7 @@ static void coro__sched_shrink(struct coro__sched *s)
 		ids[nr++] = c->id;
 		c = c->next;
 		if (nr == CORO__BATCH || !c) {
+			coro__sched_forget(s, ids, nr);
 			s->be->free(&s->space, ids, nr, true);
 			nr = 0;
 		}
@@ -258,6 +268,7 @@ static void coro__sched_give_remote(struct coro__sched *s, struct coro *c)
 
 	pthread_mutex_lock(&s->lock);
 	if (s->orphan) {
+		coro__mark_no_stack(c);
 		last = !--s->nr_coroutines;
 	} else {
 		c->next = s->remote;
@@ -271,6 +282,7 @@ static void coro__sched_give_remote(struct coro__sched *s, struct coro *c)
 void coro__sched_give(struct coro__sched *s, struct coro *c, bool owner)
 {
 	coro__set_state(c, CORO_STATE_FREE);
+	coro__mark_gone(c);
 	if (!owner) {
 		coro__sched_give_remote(s, c);
 		return;

@@ -349,7 +349,7 @@ int coro_cancel(struct coro *c)
 {
 	if (!c || !c->task.loop)
 		return -EINVAL;
-	if (c->shm->state == CORO_STATE_CLOSED)
+	if (coro__get_state(c) == CORO_STATE_CLOSED)
 		return -ESRCH;
 	if (c->task.loop != coro__thread()->loop)
 		return -EXDEV;
@@ -397,7 +397,7 @@ int coro__join(struct coro__thread *t, struct coro *c, long *ret_value)
 	long value;
 	int err;
 
-	if (c->shm->state != CORO_STATE_CLOSED) {
+	if (coro__get_state(c) != CORO_STATE_CLOSED) {
 		if (c->task.loop != t->loop)
 			return -EXDEV;
 		err = coro__wait_begin(&loop);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "annotate.h"
 #include "interrupt.h"
 #include "remote.h"
 #include "report.h"
@@ -84,25 +85,6 @@ static void coro__thread_once(void)
 			-pthread_atfork(NULL, NULL, coro__thread_forked);
 }
 
-#ifdef __SANITIZE_ADDRESS__
-static void coro__thread_stack(struct coro__thread *t)
-{
-	pthread_attr_t attr;
-	void *bottom;
-
-	if (pthread_getattr_np(pthread_self(), &attr))
-		return;
-	pthread_attr_getstack(&attr, &bottom, &t->stack_bytes);
-	t->stack_bottom = bottom;
-	pthread_attr_destroy(&attr);
-}
-#else
-static void coro__thread_stack(struct coro__thread *t)
-{
-	(void)t;
-}
-#endif
-
 struct coro__thread *coro__thread_driver(void)
 {
 	struct coro__thread *t = coro__thread();
@@ -113,7 +95,7 @@ struct coro__thread *coro__thread_driver(void)
 	t->last_key = __atomic_add_fetch(&coro__nr_threads, 1, __ATOMIC_RELAXED)
 		      << CORO__KEY_BITS;
 	t->tid = gettid();
-	coro__thread_stack(t);
+	coro__mark_thread(t);
 	return t;
 }
 

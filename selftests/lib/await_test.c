@@ -6,7 +6,7 @@
 
 LIB_FIXTURE(await)
 
-#define DEEP 10000
+#define DEEP THOUSANDS
 
 static long give_arg(void *arg)
 {

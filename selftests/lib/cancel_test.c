@@ -184,7 +184,7 @@ TEST_F(cancel, cancel_reaches_the_innermost_and_unwinds)
 /* AWT-13, TSK-30 */
 TEST_F(cancel, chain_10000_deep_can_be_cancelled)
 {
-	int depth = 10000;
+	int depth = THOUSANDS;
 
 	EXPECT_EQ(0, coro_run(cancel_chain, &depth));
 }

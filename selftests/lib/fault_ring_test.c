@@ -197,7 +197,8 @@ TEST_F(fault_ring, multishots_fail_with_enomem_and_leak_nothing)
 	EXPECT_LT(0, sweep_run(act_shots, _metadata));
 }
 
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && \
+	!defined(__SANITIZE_THREAD__)
 /*
  * System calls that set something up trap, and are made again from here, where
  * they do not: the filter knows the place. Or they fail, as the fault says.

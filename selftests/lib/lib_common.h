@@ -38,6 +38,22 @@ const char *__asan_default_options(void)
 }
 #endif
 
+#ifdef __SANITIZE_THREAD__
+/* As above; and the threads of a parent of fork() are none of the child's. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+	return "handle_segv=0:handle_sigbus=0:use_sigaltstack=0:die_after_fork=0";
+}
+#endif
+
+/* Coroutines at once. The thread sanitizer has room for 8,000 that have begun. */
+#ifdef __SANITIZE_THREAD__
+#define THOUSANDS 1000
+#else
+#define THOUSANDS 10000
+#endif
+
 #define NOINLINE __attribute__((noinline))
 /* What outputs hold before a call, so that one that is not written shows. */
 #define POISON 0x5a

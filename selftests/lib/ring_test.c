@@ -12,7 +12,7 @@
 
 LIB_FIXTURE(ring)
 
-enum { MANY = 10000 };
+enum { MANY = THOUSANDS };
 
 struct crowd {
 	int fds[2];
@@ -251,7 +251,7 @@ TEST_F(ring, run_without_lockable_memory_works)
 	EXPECT_EQ(1, entered);
 }
 
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 /* Bytes of address space that the process has. */
 static long address_space(void)
 {

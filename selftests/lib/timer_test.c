@@ -299,16 +299,16 @@ static long sleep_random(void *arg)
 	return 0;
 }
 
-static long sleep_10000(void *arg)
+static long sleep_crowd(void *arg)
 {
-	struct coro **c = calloc(10000, sizeof(*c));
+	struct coro **c = calloc(THOUSANDS, sizeof(*c));
 	unsigned int i;
 
-	for (i = 0; i < 10000; i++) {
+	for (i = 0; i < THOUSANDS; i++) {
 		c[i] = coro_new(sleep_random, arg);
 		EXPECT_EQ(0, coro_start(c[i]));
 	}
-	for (i = 0; i < 10000; i++)
+	for (i = 0; i < THOUSANDS; i++)
 		EXPECT_EQ(0, coro_await(c[i]));
 	free(c);
 	return 0;
@@ -319,8 +319,8 @@ TEST_F(timer, ten_thousand_sleepers_all_wake)
 {
 	unsigned int woken = 0;
 
-	EXPECT_EQ(0, coro_run(sleep_10000, &woken));
-	EXPECT_EQ(10000U, woken);
+	EXPECT_EQ(0, coro_run(sleep_crowd, &woken));
+	EXPECT_EQ((unsigned int)THOUSANDS, woken);
 }
 
 static long cancel_half_of_the_sleepers(void *arg)
