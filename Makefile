@@ -106,6 +106,14 @@ tests-tsan: lib-tsan
 tests-valgrind: lib
 	+$(TESTBUILD) OUTPUT=$(B)/selftests/valgrind LIBCORO=$(B)/lib ONLY="$(no-ring)"
 
+# The same program with either form of the library.
+tests-gdb: lib
+	mkdir -p $(B)/selftests/gdb
+	gcc -O2 -g -Wall -Werror -Iuserlib/include -Iuapi selftests/gdb/chain.c $(B)/lib/libcoro.a \
+		-luring -lpthread -o $(B)/selftests/gdb/chain_static
+	gcc -O2 -g -Wall -Werror -Iuserlib/include -Iuapi selftests/gdb/chain.c $(B)/lib/libcoro.so \
+		-Wl,-rpath,$(B)/lib -o $(B)/selftests/gdb/chain_shared
+
 tests-aarch64: lib-aarch64
 	+$(TESTBUILD) OUTPUT=$(B)/selftests/aarch64 LIBCORO=$(B)/lib-aarch64 STATIC=1 \
 		CROSS_COMPILE=aarch64-linux-gnu- URING=$(uring) \
@@ -125,5 +133,5 @@ clean:
 	rm -rf $(B)
 
 .PHONY: all help packages demo check vmtest unit san asan ubsan tsan lint lib lib-san lib-tsan \
-	lib-aarch64 examples module tests test-init tests-san tests-tsan tests-valgrind tests-aarch64 bench install \
+	lib-aarch64 examples module tests test-init tests-san tests-tsan tests-valgrind tests-gdb tests-aarch64 bench install \
 	clean

@@ -25,6 +25,14 @@ void coro__list_del(struct coro__sched *s)
 	pthread_mutex_unlock(&coro__list_lock);
 }
 
+void coro__list_forget(void)
+{
+	/* Another thread of the parent may have had it. */
+	pthread_mutex_init(&coro__list_lock, NULL);
+	while (!list_empty(&coro__scheds))
+		list_del(coro__scheds.next);
+}
+
 /* Another thread may write it meanwhile: each word is read once. */
 void coro__info_read(const struct coro_shm_context *shm, uint32_t index,
 		     char *name, struct coro_info *info)

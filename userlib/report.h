@@ -42,6 +42,8 @@ const char *coro__awaits_name(enum coro_awaits awaits);
 /* Schedulers whose coroutines coro_list() shows. */
 void coro__list_add(struct coro__sched *s);
 void coro__list_del(struct coro__sched *s);
+/* In the child of fork(): they are the parent's. */
+void coro__list_forget(void);
 
 /* A step of the loop begins with @task, or, if NULL, ends. */
 void coro__watchdog_step(struct coro__watchdog *dog, const struct coro *task);

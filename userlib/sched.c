@@ -84,6 +84,7 @@ int coro__sched_new(const struct coro_thread_opts *opts,
 		return err;
 	}
 	pthread_mutex_init(&s->lock, NULL);
+	s->thread = coro__thread();
 	coro__list_add(s);
 	*ret_sched = s;
 	return 0;
@@ -145,6 +146,7 @@ void coro__sched_release(struct coro__sched *s)
 	}
 	s->remote = NULL;
 	s->orphan = true;
+	s->thread = NULL;
 	last = !s->nr_coroutines;
 	pthread_mutex_unlock(&s->lock);
 	if (last)

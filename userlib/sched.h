@@ -15,6 +15,7 @@ struct coro__sched {
 	struct list all; /* of the process, see inspect.c */
 	const struct coro__backend *be;
 	struct coro__space space;
+	struct coro__thread *thread; /* the owner; NULL once it has ended */
 	size_t page_size;
 
 	/* The owner's alone. */

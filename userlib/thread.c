@@ -65,6 +65,7 @@ static void coro__thread_forked(void)
 	struct coro__place place = t->place;
 	bool kept = t->kept;
 
+	coro__list_forget();
 	memset(t, 0, sizeof(*t));
 	t->place = place;
 	t->kept = kept;
