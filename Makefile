@@ -42,6 +42,7 @@ help:
 	@echo 'make lint       only the checks of the sources'
 	@echo 'make bench      measure'
 	@echo 'make module     coro.ko for KERNEL, in build/module/'
+	@echo 'make man        the manual pages of the library, in build/man/'
 	@echo 'make install    library, headers, manuals; PREFIX=/usr/local, DESTDIR='
 	@echo 'make clean      remove build/; what was fetched stays in the cache, see .ci/cache'
 
@@ -80,6 +81,9 @@ lib-san:
 
 lib-tsan:
 	$(MAKE) -C userlib O=$(B)/lib-tsan SAN=thread
+
+man:
+	man/generate $(B)/man --version $$($(MAKE) -s -C userlib version)
 
 lib-aarch64:
 	$(MAKE) -C userlib O=$(B)/lib-aarch64 CROSS_COMPILE=aarch64-linux-gnu- \
@@ -123,15 +127,17 @@ bench: lib
 	@.ci/install-packages --bench
 	$(MAKE) -C bench O=$(B)/bench LIB=$(B)/lib
 
-install: lib
+install: lib man
 	$(MAKE) -C userlib O=$(B)/lib PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install
 	install -D -m 644 uapi/linux/coro.h $(DESTDIR)$(PREFIX)/include/linux/coro.h
+	install -d $(DESTDIR)$(PREFIX)/share/man/man3
+	install -m 644 $(B)/man/*.3 $(DESTDIR)$(PREFIX)/share/man/man3/
 	$(foreach page,$(wildcard man/*.[1-9]),install -D -m 644 $(page) \
 		$(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page)) &&) true
 
 clean:
 	rm -rf $(B)
 
-.PHONY: all help packages demo check vmtest unit san asan ubsan tsan lint lib lib-san lib-tsan \
+.PHONY: all help man packages demo check vmtest unit san asan ubsan tsan lint lib lib-san lib-tsan \
 	lib-aarch64 examples module tests test-init tests-san tests-tsan tests-valgrind tests-gdb tests-aarch64 bench install \
 	clean

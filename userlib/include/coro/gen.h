@@ -17,9 +17,9 @@
  *	long line;
  *	int ret;
  *
- *	coro_gen_new(&g, read_lines, file);
+ *	coro_gen_new(&g, fetch, arg);
  *	while ((ret = coro_gen_next(g, &line)) > 0)
- *		use(line);
+ *		printf("%ld\n", line);
  *	coro_gen_free(g);
  */
 #ifndef CORO_GEN_H

@@ -17,8 +17,8 @@
  *	long ret = 0;
  *
  *	coro_group_open(&g, NULL);
- *	for (int i = 0; i < nr && !ret; i++)
- *		ret = coro_group_spawn(&g, fetch, &urls[i]);
+ *	for (int i = 0; i < 3 && !ret; i++)
+ *		ret = coro_group_spawn(&g, fetch, arg);
  *	return coro_group_close(&g, ret);
  */
 #ifndef CORO_GROUP_H

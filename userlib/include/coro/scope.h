@@ -23,10 +23,10 @@
  *	long ret;
  *
  *	coro_scope_enter(&s, coro_after(2 * CORO_SEC));
- *	ret = talk_to_peer(fd);
+ *	ret = fetch(arg);
  *	ret = coro_scope_leave(&s, ret);
  *	if (ret == -ETIMEDOUT)
- *		give_up(fd);
+ *		puts("not within two seconds");
  */
 #ifndef CORO_SCOPE_H
 #define CORO_SCOPE_H

@@ -14,10 +14,12 @@
  *
  * Example::
  *
- *	struct coro_sim_opts sim = { .size = sizeof(sim), .seed = seed };
+ *	struct coro_sim_opts sim = { .size = sizeof(sim), .seed = 42 };
  *	struct coro_loop_opts opts = { .size = sizeof(opts), .sim = &sim };
+ *	long result;
+ *	int err = coro_run_opts(fetch, arg, &opts, &result);
  *
- *	err = coro_run_opts(test, NULL, &opts, &result);
+ *	return err ? err : result;
  */
 #ifndef CORO_SIM_H
 #define CORO_SIM_H
