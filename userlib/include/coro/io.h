@@ -48,6 +48,16 @@ struct statx;
  * An operation with two completions (IORING_OP_SEND_ZC) is awaited to its
  * second, so its buffer is free again when the call returns.
  *
+ * Example::
+ *
+ *	static int preallocate(int fd, off_t bytes)
+ *	{
+ *		struct io_uring_sqe sqe;
+ *
+ *		io_uring_prep_fallocate(&sqe, fd, 0, 0, bytes);
+ *		return coro_io_await(&sqe, CORO_NEVER, NULL);
+ *	}
+ *
  * Context: coroutine of a running loop. May suspend; cancellation point.
  * Return: the result of the operation; -EINVAL for a refused one.
  */
@@ -60,6 +70,14 @@ int coro_io_await(const struct io_uring_sqe *sqe, int64_t deadline_ns,
  * @buf: filled up to the result.
  * @len: room in @buf, at most 2 GiB.
  * @deadline_ns: when to give up, or CORO_NEVER.
+ *
+ * Example::
+ *
+ *	char buf[4096];
+ *	int n = coro_io_read(STDIN_FILENO, buf, sizeof(buf), coro_after(CORO_SEC));
+ *
+ *	if (n > 0)
+ *		coro_io_write(STDOUT_FILENO, buf, (size_t)n, CORO_NEVER);
  *
  * Context: coroutine of a running loop. May suspend; cancellation point.
  * Return: bytes, 0 at the end; or a negative errno, of read(2).
@@ -343,6 +361,24 @@ struct coro_acceptor;
  * @flags: SOCK_CLOEXEC, SOCK_NONBLOCK for the connections.
  *
  * One multishot accept. Used by one coroutine at a time.
+ *
+ * Example::
+ *
+ *	static long serve(void *arg)
+ *	{
+ *		struct coro_acceptor *a;
+ *		int fd = *(int *)arg;
+ *		int err = coro_acceptor_new(&a, fd, SOCK_CLOEXEC);
+ *
+ *		if (err)
+ *			return err;
+ *		while ((fd = coro_acceptor_next(a, CORO_NEVER)) >= 0) {
+ *			coro_io_send(fd, "hello\n", 6, 0, coro_after(CORO_SEC));
+ *			coro_io_close(fd);
+ *		}
+ *		coro_acceptor_free(a);
+ *		return fd;
+ *	}
  *
  * Context: coroutine of a running loop. Does not suspend.
  * Return: 0; -EPERM if no loop runs; -ENOMEM; -EINVAL.

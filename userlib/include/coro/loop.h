@@ -80,6 +80,24 @@ struct coro_loop_opts {
  * A coroutine that calls functions which could suspend, and never has to, gives
  * the others a turn in every 256th such call.
  *
+ * Example::
+ *
+ *	static long serve(void *arg)
+ *	{
+ *		return coro_sleep(CORO_SEC) ? 1 : (long)(intptr_t)arg;
+ *	}
+ *
+ *	static int run(void)
+ *	{
+ *		struct coro_loop_opts opts = { .size = sizeof(opts), .sq_entries = 1024 };
+ *		long value;
+ *		int err = coro_run_opts(serve, NULL, &opts, &value);
+ *
+ *		if (err)
+ *			fprintf(stderr, "no loop: %s\n", strerror(-err));
+ *		return err ? err : (int)value;
+ *	}
+ *
  * Context: thread, not coroutine.
  * Return:
  * * 0		 - @fn ran
@@ -117,6 +135,15 @@ long coro_run(long (*fn)(void *arg), void *arg);
  *
  * It runs first when the caller suspends, after those that are ready, in a copy of
  * the caller's context.
+ *
+ * Example::
+ *
+ *	struct coro *a = coro_new(fetch, arg);
+ *	struct coro *b = coro_new(fetch, arg);
+ *
+ *	coro_start(a);
+ *	coro_start(b);
+ *	return coro_await(a) + coro_await(b);
  *
  * Context: coroutine of a running loop. Does not suspend.
  * Return:
@@ -163,6 +190,16 @@ int coro_spawn_named(long (*fn)(void *arg), void *arg, const char *name);
  * Before its first step its function is not entered and its result is
  * -ECANCELED. What it returns in the end is its own: a result that it has all
  * the same counts. Again is nothing.
+ *
+ * Example::
+ *
+ *	struct coro *c = coro_new(fetch, arg);
+ *
+ *	coro_start(c);
+ *	coro_sleep(10 * CORO_MSEC);
+ *	coro_cancel(c);
+ *	if (coro_await(c) == -ECANCELED)
+ *		puts("was not done within 10 ms");
  *
  * Context: thread of the loop, inside or outside coroutines. Does not suspend.
  * Return:

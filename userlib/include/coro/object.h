@@ -111,6 +111,27 @@ void coro_put(struct coro *c);
  * Wakes the innermost coroutine that @c awaits, whatever the depth, in constant
  * time.
  *
+ * Example::
+ *
+ *	static long squares(void *arg)
+ *	{
+ *		for (long i = 1; i <= (long)(intptr_t)arg; i++) {
+ *			if (coro_yield(i * i, NULL))
+ *				break;
+ *		}
+ *		return 0;
+ *	}
+ *
+ *	static void print_squares(void)
+ *	{
+ *		struct coro *c = coro_new(squares, (void *)10);
+ *		long value;
+ *
+ *		while (coro_resume(c, 0, &value) == CORO_YIELDED)
+ *			printf("%ld\n", value);
+ *		coro_put(c);
+ *	}
+ *
  * Context: any; inside or outside a coroutine. Suspends if @c does I/O.
  * Return:
  * * CORO_YIELDED - @c is SUSPENDED in coro_yield()
@@ -160,6 +181,15 @@ int coro_throw(struct coro *c, int err, long *ret_value);
  *	returned after CORO_EXIT was thrown; CORO_EXIT if it was CREATED; the
  *	old result if it was CLOSED. May be NULL.
  *
+ * Example::
+ *
+ *	struct coro *c = coro_new(fetch, arg);
+ *	long result;
+ *
+ *	if (coro_resume(c, 0, NULL) == CORO_YIELDED && !coro_close(c, &result))
+ *		printf("ended early: %ld\n", result);
+ *	coro_put(c);
+ *
  * Context: as coro_resume().
  * Return:
  * * 0		 - CLOSED, or was before
@@ -176,6 +206,18 @@ int coro_close(struct coro *c, long *ret_value);
  * @ret_value: its result. May be NULL.
  *
  * On success one reference to @c is given up. On failure @c is as it was.
+ *
+ * Example::
+ *
+ *	struct coro *c = coro_new(fetch, arg);
+ *	long result;
+ *	int err = coro_await_value(c, &result);
+ *
+ *	if (err) {
+ *		coro_put(c);
+ *		return err;
+ *	}
+ *	printf("fetched %ld bytes\n", result);
  *
  * Context: coroutine. Suspends if @c has not ended and suspends.
  * Cancellation point if @c belongs to a loop: @c itself is not cancelled.

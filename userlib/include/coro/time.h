@@ -33,6 +33,18 @@ int64_t coro_now(void);
  * coro_after() - the deadline that is so far away
  * @duration_ns: nanoseconds from now; may be negative.
  *
+ * Example::
+ *
+ *	int64_t deadline = coro_after(5 * CORO_SEC);
+ *	char line[80];
+ *	int n;
+ *
+ *	do {
+ *		n = coro_io_read(STDIN_FILENO, line, sizeof(line), deadline);
+ *	} while (n > 0);
+ *	if (n == -ETIMEDOUT)
+ *		puts("five seconds are over");
+ *
  * Context: any. Does not suspend. Signal safe.
  * Return: now + @duration_ns; CORO_NEVER if that is too far or @duration_ns is
  * CORO_NEVER.
@@ -59,6 +71,15 @@ int coro_sleep(int64_t duration_ns);
  *	lets every other ready coroutine run once; CORO_NEVER waits for a cancel.
  *
  * Coroutines that sleep until the same time wake in the order of their calls.
+ *
+ * Example::
+ *
+ *	int64_t next = coro_now();
+ *
+ *	do {
+ *		puts("tick");
+ *		next += CORO_SEC;
+ *	} while (!coro_sleep_until(next));
  *
  * Context: coroutine of a running loop. Always suspends; cancellation point.
  * Return: as coro_sleep().
