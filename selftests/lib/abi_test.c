@@ -46,7 +46,7 @@ TEST(stats_keep_their_layout)
 	EXPECT_FIELD(48, coro_stats, overflows);
 }
 
-/* STC-05 STC-22 */
+/* STC-05, STC-22 */
 TEST(values_never_change)
 {
 	EXPECT_EQ(0, CORO_YIELDED);
@@ -61,7 +61,7 @@ TEST(values_never_change)
 	EXPECT_EQ(INT64_MAX, CORO_NEVER);
 }
 
-/* OBJ-02 AWT-06 */
+/* OBJ-02, AWT-06 */
 TEST(states_and_reasons_never_change)
 {
 	EXPECT_EQ(1, (int)CORO_STATE_CREATED);

@@ -203,7 +203,7 @@ static long be_the_root(void *arg)
 	return coro_await(coro_new(await_one_who_awaits_the_root, &root));
 }
 
-/* AWT-05 TSK-29 */
+/* AWT-05, TSK-29 */
 TEST_F(await, cycle_is_refused_where_it_would_close)
 {
 	EXPECT_EQ(6, drive(be_the_root, NULL));
@@ -273,7 +273,7 @@ static long await_a_looker(void *arg)
 	return coro_await(coro_new(look_at, &me));
 }
 
-/* AWT-06 OBJ-02 */
+/* AWT-06, OBJ-02 */
 TEST_F(await, awaiter_of_a_running_one_runs)
 {
 	EXPECT_EQ(1, drive(await_a_looker, NULL));
@@ -358,7 +358,7 @@ static long yield_3_times(void *arg)
 	return (long)arg;
 }
 
-/* AWT-07 STC-24 */
+/* AWT-07, STC-24 */
 TEST_F(await, third_party_can_take_a_step_of_the_awaited_one)
 {
 	struct coro *inner = coro_new(yield_3_times, (void *)9L);
@@ -550,7 +550,7 @@ static long resume_through_coroutine(void *arg)
 	return value;
 }
 
-/* AWT-13 STC-24 */
+/* AWT-13, STC-24 */
 TEST_F(await, chain_can_be_driven_on_by_a_coroutine)
 {
 	struct chain ch = { .depth = 100, .yields = 50 };

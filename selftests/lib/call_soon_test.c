@@ -125,7 +125,7 @@ static long only_look(void *arg)
 	return coro_sleep_until(CORO_NEVER) == -EDEADLK ? (long)arg : -1;
 }
 
-/* DIA-20 LOP-08 */
+/* DIA-20, LOP-08 */
 TEST_F(call_soon, looking_at_the_loop_keeps_nothing_alive)
 {
 	int before;
@@ -336,7 +336,7 @@ static long sit_out(void *arg)
 	return err ? err : coro_sleep(FAR_NS);
 }
 
-/* THR-01 THR-02 THR-03 */
+/* THR-01, THR-02, THR-03 */
 TEST_F(call_soon, storm_on_a_sleeping_loop_runs_each_call_once_in_order)
 {
 	struct storm storm = { .pauses = true };
@@ -360,7 +360,7 @@ static long sit_out_busily(void *arg)
 	return err;
 }
 
-/* THR-01 THR-02 */
+/* THR-01, THR-02 */
 TEST_F(call_soon, storm_on_a_busy_loop_runs_each_call_once_in_order)
 {
 	struct storm storm = { .pauses = false };

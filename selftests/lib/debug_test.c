@@ -209,7 +209,7 @@ static void act_overflow(struct crash *crash)
 #define OVERFLOW_LINE \
 	"coro: stack overflow in coroutine \"deep one\" (id %llu, 65536 bytes of stack)\n"
 
-/* DIA-22 DIA-18 */
+/* DIA-22, DIA-18 */
 TEST_F(debug, overflow_is_named_and_ends_the_process)
 {
 	struct crash crash = { .act = act_overflow, .catch_it = true };
@@ -344,7 +344,7 @@ static void act_overflow_with_former(struct crash *crash)
 	act_overflow(crash);
 }
 
-/* DIA-22 DIA-17 */
+/* DIA-22, DIA-17 */
 TEST_F(debug, other_faults_go_to_the_former_handler)
 {
 	struct crash crash = { .act = act_fault_with_former };
@@ -355,7 +355,7 @@ TEST_F(debug, other_faults_go_to_the_former_handler)
 	EXPECT_STREQ("former handler\n", crash.text);
 }
 
-/* DIA-22 DIA-17 */
+/* DIA-22, DIA-17 */
 TEST_F(debug, overflow_goes_to_the_former_handler_once_it_is_named)
 {
 	struct crash crash = { .act = act_overflow_with_former };

@@ -99,7 +99,7 @@ static long act_create_with_origin(long at)
 	return ret;
 }
 
-/* OBJ-05 OBJ-09 */
+/* OBJ-05, OBJ-09 */
 TEST_F(fault, creation_with_origin_fails_with_enomem_and_leaks_nothing)
 {
 	EXPECT_LT(0, sweep_run(act_create_with_origin, _metadata));

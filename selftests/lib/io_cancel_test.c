@@ -97,7 +97,7 @@ static long read_too_late(void *arg)
 	return 0;
 }
 
-/* IOU-02 IOU-12 TMO-02 */
+/* IOU-02, IOU-12, TMO-02 */
 TEST_F(io_cancel, late_read_takes_nothing_and_touches_nothing)
 {
 	EXPECT_EQ(0, coro_run(read_too_late, self));
@@ -279,7 +279,7 @@ static long race_read_with_cancel(void *arg)
 	return 0;
 }
 
-/* IOU-03 TSK-17: the better one holds: a result that is there is handed over. */
+/* IOU-03, TSK-17: the better one holds: a result that is there is handed over. */
 TEST_F(io_cancel, read_that_races_with_a_cancel_loses_no_data)
 {
 	EXPECT_EQ(0, coro_run(race_read_with_cancel, self));
@@ -719,7 +719,7 @@ static long cancel_an_awaited_read(void *arg)
 	return 0;
 }
 
-/* TSK-15 IOU-03 */
+/* TSK-15, IOU-03 */
 TEST_F(io_cancel, cancel_reaches_the_read_of_an_awaited_coroutine)
 {
 	EXPECT_EQ(0, coro_run(cancel_an_awaited_read, self));

@@ -162,7 +162,7 @@ static long pass_a_descriptor(void *arg)
 	return 0;
 }
 
-/* IOU-01 IOU-02 */
+/* IOU-01, IOU-02 */
 TEST_F(io_socket, sendmsg_and_recvmsg_pass_descriptors)
 {
 	EXPECT_EQ(0, coro_run(pass_a_descriptor, self));

@@ -100,13 +100,13 @@ static long run_another_and_go_on(void *arg)
 	return (long)arg;
 }
 
-/* LOP-09 LOP-14 */
+/* LOP-09, LOP-14 */
 TEST_F(loop, run_inside_a_loop_is_refused_and_disturbs_nothing)
 {
 	EXPECT_EQ(9, coro_run(run_another_and_go_on, (void *)9L));
 }
 
-/* LOP-09 LOP-14 */
+/* LOP-09, LOP-14 */
 TEST_F(loop, run_inside_a_plain_coroutine_is_refused)
 {
 	struct coro *c = coro_new(run_another, (void *)9L);
@@ -223,7 +223,7 @@ static long leave_a_stubborn_one(void *arg)
 	return 5;
 }
 
-/* LOP-12 LOP-13 */
+/* LOP-12, LOP-13 */
 TEST_F(loop, every_wait_of_a_leftover_fails)
 {
 	struct leftover l = { .spawn_err = 1 };
@@ -248,7 +248,7 @@ static long leave_unentered(void *arg)
 	return 5;
 }
 
-/* LOP-12 TSK-13 */
+/* LOP-12, TSK-13 */
 TEST_F(loop, leftover_that_never_ran_is_not_entered)
 {
 	int entered = 0;
@@ -275,7 +275,7 @@ static long leave_a_reader(void *arg)
 	return 5;
 }
 
-/* LOP-12 IOU-08 */
+/* LOP-12, IOU-08 */
 TEST_F(loop, leftover_operations_end_before_run_returns)
 {
 	struct leftover l = { .cancels = 1 };
@@ -455,7 +455,7 @@ static long look_while_driven(void *arg)
 	return 0;
 }
 
-/* STC-24 AWT-01 */
+/* STC-24, AWT-01 */
 TEST_F(loop, driver_waits_with_the_coroutine_that_it_resumed)
 {
 	struct driving d = { .driver = NULL };
@@ -525,7 +525,7 @@ static long touch_the_other(void *arg)
 	return 0;
 }
 
-/* AWT-10 THR-14 */
+/* AWT-10, THR-14 */
 TEST_F(loop, coroutines_of_another_threads_loop_are_refused)
 {
 	struct two_threads tt;
@@ -578,7 +578,7 @@ static long start_and_keep(void *arg)
 	return coro_sleep(0);
 }
 
-/* OBJ-08 AWT-08 */
+/* OBJ-08, AWT-08 */
 TEST_F(loop, result_outlives_the_loop_that_ran_it)
 {
 	struct coro *c = NULL;

@@ -441,7 +441,7 @@ static long yield_in_answer(void *arg)
 	return 0;
 }
 
-/* OBJ-13 STC-19 */
+/* OBJ-13, STC-19 */
 TEST_F(object, dropped_one_that_yields_in_answer_to_exit_ends_there)
 {
 	struct stubborn s = { .exits = 0 };

@@ -102,7 +102,7 @@ static long await_inner(void *arg)
 	return coro_await(coro_new(await_inner, (void *)(depth - 1)));
 }
 
-/* STC-03 STC-04 */
+/* STC-03, STC-04 */
 TEST_F(resume, values_pass_through_every_awaiter)
 {
 	struct coro *c = coro_new(await_inner, (void *)20L);

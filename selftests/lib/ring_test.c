@@ -60,7 +60,7 @@ static long read_and_feed(void *arg)
 	return 0;
 }
 
-/* IOU-09 IOU-01 */
+/* IOU-09, IOU-01 */
 TEST_F(ring, two_thousand_reads_go_through_a_ring_of_8)
 {
 	struct coro_loop_opts opts = { .size = sizeof(opts),
@@ -143,7 +143,7 @@ static long leave_a_crowd(void *arg)
 	return coro_sleep(0);
 }
 
-/* IOU-08 IOU-09 */
+/* IOU-08, IOU-09 */
 TEST_F(ring, ten_thousand_leftover_reads_end_in_a_ring_of_8)
 {
 	struct coro_loop_opts opts = { .size = sizeof(opts),
@@ -265,7 +265,7 @@ static long address_space(void)
 	return pages * getpagesize();
 }
 
-/* LOP-08 OBJ-05: the sanitizers cannot live with such a limit. */
+/* LOP-08, OBJ-05: the sanitizers cannot live with such a limit. */
 TEST_F(ring, run_without_address_space_is_enomem)
 {
 	struct rlimit old, none;

@@ -305,7 +305,7 @@ TEST_F(switching, threads_may_resume_one_after_another)
 	coro_put(s.co);
 }
 
-/* STC-15 STC-25 */
+/* STC-15, STC-25 */
 TEST_F(switching, errno_goes_along_to_another_thread)
 {
 	struct step s = { .co = coro_new(keep_errno, (void *)1000L) };
@@ -330,7 +330,7 @@ static long who_am_i(void *arg)
 	return 0;
 }
 
-/* STC-25 TSK-38 */
+/* STC-25, TSK-38 */
 TEST_F(switching, self_is_right_in_whatever_thread)
 {
 	struct step s = { .co = coro_new(who_am_i, NULL) };

@@ -80,7 +80,7 @@ static long sleep_a_little(void *arg)
 	return 1;
 }
 
-/* TSK-40 LOP-05 */
+/* TSK-40, LOP-05 */
 TEST_F(timer, sleep_is_not_shorter_than_asked)
 {
 	EXPECT_EQ(1, coro_run(sleep_a_little, NULL));
@@ -260,7 +260,7 @@ static long cancel_far_sleepers(void *arg)
 	return 1;
 }
 
-/* LOP-06 TSK-40: the run would not end if a timer were left. */
+/* LOP-06, TSK-40: the run would not end if a timer were left. */
 TEST_F(timer, far_deadlines_neither_come_early_nor_hold_the_loop)
 {
 	EXPECT_EQ(1, coro_run(cancel_far_sleepers, NULL));
@@ -369,7 +369,7 @@ static long sleep_in_awaited(void *arg)
 	return 0;
 }
 
-/* AWT-01 TSK-40 */
+/* AWT-01, TSK-40 */
 TEST_F(timer, awaited_coroutine_can_sleep)
 {
 	EXPECT_EQ(0, coro_run(sleep_in_awaited, NULL));
