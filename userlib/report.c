@@ -2,6 +2,7 @@
 /* Reports: to whom they go, and the one who prints them. */
 #include "report.h"
 
+#include <errno.h>
 #include <execinfo.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -43,6 +44,7 @@ void coro__report_from_env(void)
 void coro__report_to(const struct coro_report *r)
 {
 	void (*fn)(void *arg, const struct coro_report *r);
+	int saved = errno;
 	void *arg;
 
 	pthread_mutex_lock(&coro__report_lock);
@@ -51,6 +53,8 @@ void coro__report_to(const struct coro_report *r)
 	pthread_mutex_unlock(&coro__report_lock);
 	if (fn)
 		fn(arg, r);
+	/* Who dropped a coroutine knows of no report. */
+	errno = saved;
 }
 
 void coro__report_about(struct coro *c, enum coro_report_kind kind, long value)

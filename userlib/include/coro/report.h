@@ -93,8 +93,8 @@ struct coro_report {
 /**
  * coro_report_to() - where reports go
  * @fn: called with each, in the thread where it happened; of a slow step in the
- *	watchdog's. Must not wait, nor touch the coroutine. NULL for nowhere, as at
- *	the start.
+ *	watchdog's. Must not wait, nor touch the coroutine. Its errno stays its own.
+ *	NULL for nowhere, as at the start.
  * @arg: passed to @fn.
  *
  * For the whole process, from now on.
