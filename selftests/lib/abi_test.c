@@ -8,7 +8,6 @@
 #define EXPECT_FIELD(off, type, field) \
 	EXPECT_EQ((size_t)(off), offsetof(struct type, field))
 
-/* OBJ-04 */
 TEST(thread_opts_keep_their_layout)
 {
 	EXPECT_EQ(8 + 2 * sizeof(void *), sizeof(struct coro_thread_opts));
@@ -18,7 +17,6 @@ TEST(thread_opts_keep_their_layout)
 	EXPECT_FIELD(2 * sizeof(size_t) + 4, coro_thread_opts, max_cached);
 }
 
-/* OBJ-04 */
 TEST(loop_opts_keep_their_layout)
 {
 	EXPECT_EQ(3 * sizeof(size_t) + 24, sizeof(struct coro_loop_opts));
@@ -33,7 +31,6 @@ TEST(loop_opts_keep_their_layout)
 	EXPECT_EQ(1U, CORO_RUN_F_INTERRUPT);
 }
 
-/* DIA-23 */
 TEST(stats_keep_their_layout)
 {
 	EXPECT_EQ((size_t)56, sizeof(struct coro_stats));
@@ -46,7 +43,7 @@ TEST(stats_keep_their_layout)
 	EXPECT_FIELD(48, coro_stats, overflows);
 }
 
-/* STC-05, STC-22 */
+/* STC-22 */
 TEST(values_never_change)
 {
 	EXPECT_EQ(0, CORO_YIELDED);
@@ -61,7 +58,6 @@ TEST(values_never_change)
 	EXPECT_EQ(INT64_MAX, CORO_NEVER);
 }
 
-/* OBJ-02, AWT-06 */
 TEST(states_and_reasons_never_change)
 {
 	EXPECT_EQ(1, (int)CORO_STATE_CREATED);
@@ -87,7 +83,7 @@ static long give_arg(void *arg)
 	return (long)arg;
 }
 
-/* OBJ-15: a program that does not want the macros can have the functions. */
+/* A program that does not want the macros can have the functions. */
 TEST(functions_behind_the_macros_are_exported)
 {
 	struct coro *(*make)(long (*fn)(void *arg), void *arg) = (coro_new);

@@ -203,7 +203,7 @@ static long be_the_root(void *arg)
 	return coro_await(coro_new(await_one_who_awaits_the_root, &root));
 }
 
-/* AWT-05, TSK-29 */
+/* AWT-05 */
 TEST_F(await, cycle_is_refused_where_it_would_close)
 {
 	EXPECT_EQ(6, drive(be_the_root, NULL));
@@ -226,7 +226,7 @@ static long resume_one_who_awaits_me(void *arg)
 	return drive(await_running, &me);
 }
 
-/* AWT-05 */
+/* STC-09 */
 TEST_F(await, running_one_driven_by_somebody_else_is_busy)
 {
 	EXPECT_EQ(0, drive(resume_one_who_awaits_me, NULL));
@@ -376,7 +376,7 @@ TEST_F(await, third_party_can_take_a_step_of_the_awaited_one)
 	coro_put(outer);
 }
 
-/* AWT-04 */
+/* AWT-01 */
 TEST_F(await, suspended_one_goes_on_inside_the_caller)
 {
 	struct coro *inner = coro_new(yield_3_times, (void *)9L);

@@ -52,7 +52,6 @@ static long work_here(void *arg)
 	return value;
 }
 
-/* OBJ-01 */
 TEST_F(backend, portable_is_had_everywhere)
 {
 	setenv("CORO_BACKEND", "portable", 1);
@@ -61,7 +60,6 @@ TEST_F(backend, portable_is_had_everywhere)
 	EXPECT_EQ(44, in_thread(work_here, NULL));
 }
 
-/* OBJ-01 */
 TEST_F(backend, device_is_had_or_refused_but_never_replaced)
 {
 	int err = device();
@@ -79,7 +77,6 @@ TEST_F(backend, device_is_had_or_refused_but_never_replaced)
 	}
 }
 
-/* OBJ-01 */
 TEST_F(backend, without_a_wish_the_device_comes_first)
 {
 	int err = device();
@@ -113,7 +110,7 @@ static long run_here(void *arg)
 	return err;
 }
 
-/* OBJ-04 */
+/* LOP-14 */
 TEST_F(backend, unknown_name_fails_a_run)
 {
 	setenv("CORO_BACKEND", "nonsense", 1);
@@ -149,7 +146,7 @@ TEST_F(backend, each_thread_has_its_own)
 	EXPECT_EQ(0, in_thread(init_here, NULL));
 }
 
-/* OBJ-07: schedulers end with their threads. */
+/* Schedulers end with their threads. */
 TEST_F(backend, ended_threads_leave_no_descriptor)
 {
 	int before, i;
@@ -174,7 +171,6 @@ static int mappings(void)
 	return nr;
 }
 
-/* OBJ-07 */
 TEST_F(backend, ended_threads_leave_no_mapping)
 {
 	int before, i;

@@ -53,7 +53,7 @@ static long wait_to_be_called(void *arg)
 	return coro_sleep(FAR_NS);
 }
 
-/* THR-01 */
+/* THR-01, TSK-38 */
 TEST_F(call_soon, call_wakes_a_loop_that_sleeps)
 {
 	struct calls calls = { .ret = POISON };
@@ -125,7 +125,7 @@ static long only_look(void *arg)
 	return coro_sleep_until(CORO_NEVER) == -EDEADLK ? (long)arg : -1;
 }
 
-/* DIA-20, LOP-08 */
+/* DIA-20 */
 TEST_F(call_soon, looking_at_the_loop_keeps_nothing_alive)
 {
 	int before;
@@ -170,7 +170,7 @@ static long hand_out(void *arg)
 	return 0;
 }
 
-/* THR-01 */
+/* LOP-11 */
 TEST_F(call_soon, call_of_an_ended_loop_is_refused)
 {
 	struct calls calls = { .nr = 0 };
@@ -233,7 +233,7 @@ static long let_start(void *arg)
 	return 0;
 }
 
-/* THR-02 */
+/* LOP-01 */
 TEST_F(call_soon, call_may_start_a_coroutine)
 {
 	struct calls calls = { .nr = 0 };
@@ -384,7 +384,7 @@ static long leave_early(void *arg)
 	return err;
 }
 
-/* THR-01: what was taken ran, what was refused never does. */
+/* LOP-11, THR-01: what was taken ran, what was refused never does. */
 TEST_F(call_soon, loop_that_ends_in_a_storm_runs_what_it_took)
 {
 	int i, round;

@@ -360,7 +360,7 @@ static long join_with_a_pending_cancel(void *arg)
 	return 0;
 }
 
-/* TSK-12 */
+/* TSK-20 */
 TEST_F(cancel, pending_cancel_fails_a_join_that_would_wait)
 {
 	EXPECT_EQ(0, coro_run(join_with_a_pending_cancel, NULL));

@@ -26,13 +26,11 @@ static long read_unopened(void *arg)
 	return 0;
 }
 
-/* DIA-23 */
 TEST_F(debug, thread_without_a_scheduler_has_no_figures)
 {
 	EXPECT_EQ(0, in_thread(read_unopened, NULL));
 }
 
-/* DIA-23 */
 TEST_F(debug, figures_without_a_right_size_are_refused)
 {
 	struct coro_stats stats;
@@ -48,7 +46,6 @@ TEST_F(debug, figures_without_a_right_size_are_refused)
 			      sizeof(stats) - sizeof(stats.size)));
 }
 
-/* DIA-23 */
 TEST_F(debug, older_program_gets_what_it_knows)
 {
 	struct coro_stats stats;
@@ -63,7 +60,6 @@ TEST_F(debug, older_program_gets_what_it_knows)
 						       contexts_peak)));
 }
 
-/* DIA-23 */
 TEST_F(debug, newer_program_gets_what_the_library_knows)
 {
 	struct {
@@ -209,7 +205,6 @@ static void act_overflow(struct crash *crash)
 #define OVERFLOW_LINE \
 	"coro: stack overflow in coroutine \"deep one\" (id %llu, 65536 bytes of stack)\n"
 
-/* DIA-22, DIA-18 */
 TEST_F(debug, overflow_is_named_and_ends_the_process)
 {
 	struct crash crash = { .act = act_overflow, .catch_it = true };
@@ -227,7 +222,6 @@ TEST_F(debug, overflow_is_named_and_ends_the_process)
 	EXPECT_STREQ(want, line + 1);
 }
 
-/* DIA-22 */
 TEST_F(debug, nothing_is_printed_unless_asked_for)
 {
 	struct crash crash = { .act = act_overflow };
@@ -254,7 +248,6 @@ static void act_overflow_inside(struct crash *crash)
 	coro_resume(coro_new_named(resume_overflow, crash, "outer"), 0, NULL);
 }
 
-/* DIA-22 */
 TEST_F(debug, overflow_names_the_innermost)
 {
 	struct crash crash = { .act = act_overflow_inside, .catch_it = true };
@@ -279,7 +272,6 @@ static void act_fault_elsewhere(struct crash *crash)
 	coro_resume(coro_new(touch_nowhere, NULL), 0, NULL);
 }
 
-/* DIA-22 */
 TEST_F(debug, other_faults_end_the_process_without_a_word)
 {
 	struct crash crash = { .act = act_fault_elsewhere, .catch_it = true };
@@ -296,7 +288,6 @@ static void act_raise(struct crash *crash)
 	raise(SIGSEGV);
 }
 
-/* DIA-22 */
 TEST_F(debug, raised_signals_end_the_process)
 {
 	struct crash crash = { .act = act_raise, .catch_it = true };
@@ -344,7 +335,6 @@ static void act_overflow_with_former(struct crash *crash)
 	act_overflow(crash);
 }
 
-/* DIA-22, DIA-17 */
 TEST_F(debug, other_faults_go_to_the_former_handler)
 {
 	struct crash crash = { .act = act_fault_with_former };
@@ -355,7 +345,6 @@ TEST_F(debug, other_faults_go_to_the_former_handler)
 	EXPECT_STREQ("former handler\n", crash.text);
 }
 
-/* DIA-22, DIA-17 */
 TEST_F(debug, overflow_goes_to_the_former_handler_once_it_is_named)
 {
 	struct crash crash = { .act = act_overflow_with_former };
@@ -388,7 +377,6 @@ static void act_overflow_in_thread(struct crash *crash)
 		pthread_join(thread, NULL);
 }
 
-/* DIA-22 */
 TEST_F(debug, overflow_is_named_in_every_thread_that_asked)
 {
 	struct crash crash = { .act = act_overflow_in_thread,
@@ -399,7 +387,6 @@ TEST_F(debug, overflow_is_named_in_every_thread_that_asked)
 	EXPECT_NE(NULL, strstr(crash.text, "coroutine \"deep one\""));
 }
 
-/* DIA-22 */
 TEST_F(debug, catching_twice_is_fine)
 {
 	struct crash crash = { .act = act_overflow, .catch_it = true };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Tasks that begin inside the call that starts them; and the list of all. */
+/* Tasks that begin inside the call that starts them. */
 #include "lib_common.h"
 
 LIB_FIXTURE(eager)
@@ -273,83 +273,6 @@ TEST_F(eager, eager_start_needs_a_coroutine_of_the_loop)
 	EXPECT_EQ(0, start_without_a_task(NULL));
 	EXPECT_EQ(0, coro_run(call_and_sleep, &ret));
 	EXPECT_EQ(0, ret);
-}
-
-/* Which of the listed coroutines are there, by their names. */
-struct seen {
-	int eager, waits, fresh, ended, other, main;
-};
-
-static int see(void *arg, const struct coro_info *info)
-{
-	struct seen *s = arg;
-
-	s->eager += !strcmp(info->name, "eager");
-	s->waits += !strcmp(info->name, "waits") &&
-		    info->state == CORO_STATE_SUSPENDED &&
-		    info->awaits == CORO_AWAITS_TIMER;
-	s->fresh += !strcmp(info->name, "fresh") &&
-		    info->state == CORO_STATE_CREATED;
-	s->ended += !strcmp(info->name, "ended");
-	s->other += !strcmp(info->name, "other");
-	s->main += !strcmp(info->name, "main");
-	return 0;
-}
-
-static long look_at_all(void *arg)
-{
-	coro_set_name(coro_self(), "eager");
-	EXPECT_EQ(0, coro_list(see, arg));
-	return 0;
-}
-
-struct listing {
-	pthread_barrier_t barrier;
-	struct seen seen;
-};
-
-static void *have_one(void *arg)
-{
-	struct listing *l = arg;
-	struct coro *c = coro_new_named(give_arg, NULL, "other");
-
-	pthread_barrier_wait(&l->barrier);
-	pthread_barrier_wait(&l->barrier);
-	coro_close(c, NULL);
-	coro_put(c);
-	return NULL;
-}
-
-static long list_all(void *arg)
-{
-	struct listing *l = arg;
-
-	EXPECT_EQ(0, coro_spawn_named(sleep_far, NULL, "waits"));
-	EXPECT_EQ(0, coro_spawn_named(give_arg, NULL, "ended"));
-	EXPECT_EQ(0, coro_sleep(0));
-	EXPECT_EQ(0, coro_spawn_named(give_arg, NULL, "fresh"));
-	EXPECT_EQ(0, start(NULL, look_at_all, &l->seen));
-	return 0;
-}
-
-/* TSK-39, TSK-34, DIA-16 */
-TEST_F(eager, list_has_all_that_have_not_ended)
-{
-	struct listing l = { .seen = { 0 } };
-	pthread_t thread;
-
-	pthread_barrier_init(&l.barrier, NULL, 2);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, have_one, &l));
-	pthread_barrier_wait(&l.barrier);
-	EXPECT_EQ(0, coro_run(list_all, &l));
-	pthread_barrier_wait(&l.barrier);
-	pthread_join(thread, NULL);
-	EXPECT_EQ(1, l.seen.main);
-	EXPECT_EQ(1, l.seen.eager);
-	EXPECT_EQ(1, l.seen.waits);
-	EXPECT_EQ(1, l.seen.fresh);
-	EXPECT_EQ(1, l.seen.other);
-	EXPECT_EQ(0, l.seen.ended);
 }
 
 TEST_HARNESS_MAIN

@@ -39,7 +39,6 @@ static long act_export(long at)
 	return coro_run(export_armed, &at);
 }
 
-/* OBJ-05 */
 TEST_F(fault_remote, failed_export_leaves_the_coroutine_whole)
 {
 	EXPECT_LT(0, sweep_run(act_export, _metadata));
@@ -69,7 +68,7 @@ static long act_receive(long at)
 	return coro_run(receive_armed, &at);
 }
 
-/* OBJ-05; on the device it may be the kernel alone that allocates. */
+/* On the device it may be the kernel alone that allocates. */
 TEST_F(fault_remote, failed_receive_loses_no_message)
 {
 	EXPECT_LE(0, sweep_run(act_receive, _metadata));
@@ -104,7 +103,6 @@ static long act_call(long at)
 	return coro_run(call_armed, &at);
 }
 
-/* OBJ-05 */
 TEST_F(fault_remote, failed_call_runs_nothing)
 {
 	EXPECT_EQ(20, sweep_run(act_call, _metadata));
@@ -147,7 +145,6 @@ static long run_without_memory(void *arg)
 	return coro_run(use_without_memory, arg);
 }
 
-/* OBJ-05 */
 TEST_F(fault_remote, waiting_sending_and_ending_need_no_memory)
 {
 	EXPECT_EQ(0, in_thread(run_without_memory, NULL));

@@ -34,7 +34,7 @@ static long act_run(long at)
 	return ret;
 }
 
-/* OBJ-05, LOP-08 */
+/* OBJ-05 */
 TEST_F(fault_ring, run_fails_with_enomem_and_leaks_nothing)
 {
 	EXPECT_LT(0, sweep_run(act_run, _metadata));
@@ -115,7 +115,7 @@ static long wait_without_memory(void *arg)
 	return 0;
 }
 
-/* OBJ-05: starting, sleeping, I/O, deadlines, cancelling and joining have no ENOMEM. */
+/* Starting, sleeping, I/O, deadlines, cancelling and joining have no ENOMEM. */
 TEST_F(fault_ring, waiting_needs_no_memory)
 {
 	EXPECT_EQ(0, coro_run(wait_without_memory, NULL));
@@ -132,7 +132,7 @@ static long end_without_memory(void *arg)
 	return 3;
 }
 
-/* OBJ-05, IOU-08 */
+/* IOU-08 */
 TEST_F(fault_ring, ending_a_loop_needs_no_memory)
 {
 	int slept = 0;
@@ -187,7 +187,7 @@ static long act_shots(long at)
 	return coro_run(open_shots, &shots);
 }
 
-/* OBJ-05, IOU-10 */
+TEST_F(fault_ring, streams_fail_with_enomem_and_leak_nothing)
 TEST_F(fault_ring, multishots_fail_with_enomem_and_leak_nothing)
 {
 	shots.listener = tcp_listen(&shots.addr, 8);
@@ -270,14 +270,13 @@ static int trap_set_up_calls(void)
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) ? -errno : 0;
 }
 
-/* OBJ-05, LOP-08 */
 TEST_F(fault_ring, run_survives_the_failure_of_any_set_up_call)
 {
 	ASSERT_EQ(0, trap_set_up_calls());
 	EXPECT_LT(2, sweep_run(act_run, _metadata));
 }
 
-/* OBJ-05, IOU-10 */
+TEST_F(fault_ring, streams_survive_the_failure_of_any_set_up_call)
 TEST_F(fault_ring, multishots_survive_the_failure_of_any_set_up_call)
 {
 	shots.listener = tcp_listen(&shots.addr, 8);

@@ -167,7 +167,7 @@ static long use_without_memory(void *arg)
 	return 0;
 }
 
-/* OBJ-05: what cannot report it must not need memory. */
+/* What cannot report it must not need memory. */
 TEST_F(fault, resuming_ending_and_dropping_need_no_memory)
 {
 	EXPECT_EQ(0, in_thread(use_without_memory, NULL));
@@ -192,7 +192,6 @@ static long await_without_memory(void *arg)
 	return 0;
 }
 
-/* OBJ-05 */
 TEST_F(fault, awaiting_needs_no_memory)
 {
 	EXPECT_EQ(0, in_thread(await_without_memory, NULL));
@@ -216,7 +215,6 @@ static long recycle_without_memory(void *arg)
 	return 0;
 }
 
-/* OBJ-05 */
 TEST_F(fault, recycled_stack_needs_no_memory)
 {
 	EXPECT_EQ(0, in_thread(recycle_without_memory, NULL));
@@ -232,7 +230,7 @@ static long act_catch_overflow(long at)
 	return ret;
 }
 
-/* OBJ-05: the thread's signal stack may be kept, so only the errors are judged. */
+/* The thread's signal stack may be kept, so only the errors are judged. */
 TEST_F(fault, catching_overflows_tells_of_no_memory)
 {
 	long at, ret;

@@ -436,6 +436,7 @@ static long join_many_times(void *arg)
 	return 0;
 }
 
+/* TSK-08 */
 TEST_F(handle, every_join_gets_the_result)
 {
 	EXPECT_EQ(0, coro_run(join_many_times, NULL));
@@ -459,6 +460,7 @@ static long join_with_deadline(void *arg)
 	return 0;
 }
 
+/* THR-05 */
 TEST_F(handle, join_ends_at_its_deadline)
 {
 	EXPECT_EQ(0, coro_run(join_with_deadline, NULL));
@@ -485,7 +487,7 @@ static long end_and_cancel_the_joiner(void *arg)
 	return 0;
 }
 
-/* IOU-08 */
+/* TSK-17 */
 TEST_F(handle, result_that_was_there_beats_a_cancel)
 {
 	EXPECT_EQ(0, coro_run(end_and_cancel_the_joiner, (void *)31L));

@@ -185,6 +185,7 @@ static long be_joined(void *arg)
 	return 99;
 }
 
+/* THR-04 */
 TEST_F(handle_thread, several_threads_join_one)
 {
 	pthread_barrier_t barrier;
@@ -223,6 +224,7 @@ static long wait_for_a_cancel(void *arg)
 	return err;
 }
 
+/* THR-05 */
 TEST_F(handle_thread, thread_without_a_loop_cancels)
 {
 	int i;
@@ -309,7 +311,7 @@ static long leave_a_suspended_one(void *arg)
 	return err;
 }
 
-/* OBJ-13 */
+/* OBJ-19 */
 TEST_F(handle_thread, what_a_thread_left_is_still_cleaned_up)
 {
 	struct cleaned cl = { .marked = 0 };

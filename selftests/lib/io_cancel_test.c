@@ -77,7 +77,7 @@ static long cancel_a_read(void *arg)
 	return 0;
 }
 
-/* IOU-02, IOU-03, AGS-20 */
+/* IOU-02, IOU-03, TSK-14 */
 TEST_F(io_cancel, cancelled_read_takes_nothing_and_touches_nothing)
 {
 	EXPECT_EQ(0, coro_run(cancel_a_read, self));
@@ -582,7 +582,6 @@ static long close_while_cancelled(void *arg)
 	return 0;
 }
 
-/* IOU-03 */
 TEST_F(io_cancel, close_closes_whether_cancelled_or_not)
 {
 	EXPECT_EQ(0, coro_run(close_while_cancelled, self));

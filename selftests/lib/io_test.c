@@ -406,7 +406,6 @@ static long call_everything(void *arg)
 	return 0;
 }
 
-/* IOU-01 */
 TEST_F(io, every_call_is_refused_without_a_loop)
 {
 	struct coro *c = coro_new(call_everything, self);
@@ -472,7 +471,7 @@ static long await_refused(void *arg)
 	return 0;
 }
 
-/* IOU-10 */
+/* IOU-01 */
 TEST_F(io, operations_of_more_than_one_completion_are_refused)
 {
 	EXPECT_EQ(0, coro_run(await_refused, self));

@@ -117,7 +117,7 @@ TEST_F(loop, run_inside_a_plain_coroutine_is_refused)
 	coro_put(c);
 }
 
-/* LOP-08 */
+/* LOP-15 */
 TEST_F(loop, runs_leave_no_descriptor)
 {
 	int before, i;
@@ -232,7 +232,7 @@ TEST_F(loop, every_wait_of_a_leftover_fails)
 	EXPECT_EQ(10, l.cancels);
 }
 
-/* LOP-12 */
+/* LOP-11, LOP-12 */
 TEST_F(loop, nothing_can_be_started_while_the_loop_ends)
 {
 	struct leftover l = { .spawn_err = 1 };
@@ -332,7 +332,7 @@ static long wait_for_nothing(void *arg)
 	return coro_sleep_until(CORO_NEVER);
 }
 
-/* DIA-20 */
+/* LOP-08, DIA-20 */
 TEST_F(loop, main_that_nothing_can_wake_fails)
 {
 	EXPECT_EQ(-EDEADLK, coro_run(wait_for_nothing, NULL));
@@ -455,7 +455,7 @@ static long look_while_driven(void *arg)
 	return 0;
 }
 
-/* STC-24, AWT-01 */
+/* STC-08, AGS-06 */
 TEST_F(loop, driver_waits_with_the_coroutine_that_it_resumed)
 {
 	struct driving d = { .driver = NULL };
@@ -482,7 +482,6 @@ static long drop_one_that_sleeps_in_cleanup(void *arg)
 	return 0;
 }
 
-/* OBJ-13 */
 TEST_F(loop, put_waits_for_cleanup_that_sleeps)
 {
 	int cleaned = 0;

@@ -16,7 +16,6 @@ static long refuse_outside(void *arg)
 	return (long)arg;
 }
 
-/* AWT-09 */
 TEST_F(mailbox, receiving_without_a_loop_is_refused)
 {
 	struct coro *c = coro_new(refuse_outside, (void *)3L);
@@ -151,7 +150,7 @@ static long cancel_after_the_message(void *arg)
 	return 0;
 }
 
-/* IOU-08 */
+/* TSK-17 */
 TEST_F(mailbox, message_that_was_there_beats_a_cancel)
 {
 	struct reader r = { .err = 1 };

@@ -48,7 +48,7 @@ TEST_F(object, creating_opens_no_file)
 	coro_put(c);
 }
 
-/* OBJ-02 */
+/* STC-05 */
 TEST_F(object, argument_and_result_pass_unchanged)
 {
 	const long values[] = { 0,	  1,	     -1,	 LONG_MIN,
@@ -249,7 +249,7 @@ TEST_F(object, locals_are_cleaned_up_when_close_returns)
 	coro_put(c);
 }
 
-/* OBJ-11 */
+/* OBJ-11, OBJ-19 */
 TEST_F(object, dropping_a_created_one_prints_nothing)
 {
 	int held = 0, saved, fds[2];
@@ -472,14 +472,12 @@ TEST_F(object, lives_as_long_as_one_reference)
 	coro_put(NULL);
 }
 
-/* OBJ-02 */
 TEST_F(object, thread_is_initialised_once)
 {
 	EXPECT_EQ(0, coro_thread_init(NULL));
 	EXPECT_EQ(-EBUSY, coro_thread_init(NULL));
 }
 
-/* OBJ-02 */
 TEST_F(object, first_creation_initialises_the_thread)
 {
 	struct coro *c = coro_new(give_arg, NULL);

@@ -64,7 +64,6 @@ TEST_F(resume, value_for_a_created_one_is_refused)
 	coro_put(c);
 }
 
-/* STC-01 */
 TEST_F(resume, null_is_refused)
 {
 	long value = POISON_LONG;
@@ -453,7 +452,6 @@ TEST_F(resume, exit_and_cancelled_are_two_errors)
 	EXPECT_NE(-ECANCELED, CORO_EXIT);
 }
 
-/* STC-24 */
 TEST_F(resume, yield_outside_of_coroutines_is_refused)
 {
 	long value = POISON_LONG;

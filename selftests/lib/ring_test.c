@@ -60,7 +60,7 @@ static long read_and_feed(void *arg)
 	return 0;
 }
 
-/* IOU-09, IOU-01 */
+/* IOU-01, IOU-09, LOP-16 */
 TEST_F(ring, two_thousand_reads_go_through_a_ring_of_8)
 {
 	struct coro_loop_opts opts = { .size = sizeof(opts),
@@ -160,7 +160,7 @@ TEST_F(ring, ten_thousand_leftover_reads_end_in_a_ring_of_8)
 	close(cr.fds[1]);
 }
 
-/* IOU-09 */
+/* IOU-09, LOP-16 */
 TEST_F(ring, queues_of_one_entry_work)
 {
 	struct coro_loop_opts opts = { .size = sizeof(opts),
@@ -234,13 +234,13 @@ static long run_without_descriptors(void *arg)
 	return try_run(&entered) || entered != 1 ? 5 : 0;
 }
 
-/* LOP-08 */
+/* LOP-14 */
 TEST_F(ring, run_without_a_free_descriptor_is_emfile)
 {
 	EXPECT_EQ(0, run_without_descriptors(NULL));
 }
 
-/* LOP-08: since Linux 5.12 the memory of a ring counts elsewhere. */
+/* Since Linux 5.12 the memory of a ring counts elsewhere. */
 TEST_F(ring, run_without_lockable_memory_works)
 {
 	struct rlimit none = { 0, 0 };
@@ -265,7 +265,7 @@ static long address_space(void)
 	return pages * getpagesize();
 }
 
-/* LOP-08, OBJ-05: the sanitizers cannot live with such a limit. */
+/* LOP-14: the sanitizers cannot live with such a limit. */
 TEST_F(ring, run_without_address_space_is_enomem)
 {
 	struct rlimit old, none;
@@ -306,7 +306,7 @@ static int refuse(unsigned int nr, int err)
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) ? -errno : 0;
 }
 
-/* LOP-08 */
+/* LOP-14 */
 TEST_F(ring, kernel_without_io_uring_is_enosys)
 {
 	int entered;
@@ -317,7 +317,7 @@ TEST_F(ring, kernel_without_io_uring_is_enosys)
 	EXPECT_EQ(-ENOSYS, try_run(&entered));
 }
 
-/* LOP-08 */
+/* LOP-14 */
 TEST_F(ring, forbidden_io_uring_is_eperm)
 {
 	int entered;
@@ -327,7 +327,7 @@ TEST_F(ring, forbidden_io_uring_is_eperm)
 	EXPECT_TRUE(plain_coroutine_works());
 }
 
-/* LOP-08 */
+/* LOP-14 */
 TEST_F(ring, other_refusals_are_told)
 {
 	int entered;
@@ -336,7 +336,7 @@ TEST_F(ring, other_refusals_are_told)
 	EXPECT_EQ(-ENOMEM, try_run(&entered));
 }
 
-/* LOP-08 */
+/* LOP-14 */
 TEST_F(ring, full_file_table_is_enfile)
 {
 	int entered;
@@ -345,7 +345,7 @@ TEST_F(ring, full_file_table_is_enfile)
 	EXPECT_EQ(-ENFILE, try_run(&entered));
 }
 
-/* LOP-08: registering is an optimisation, or else refused with its own error. */
+/* Registering is an optimisation, or else refused with its own error. */
 TEST_F(ring, ring_that_cannot_register_works_or_is_told)
 {
 	int entered, ret;

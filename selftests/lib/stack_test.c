@@ -46,7 +46,6 @@ static long overflow_in_child(void *arg)
 	return 1;
 }
 
-/* OBJ-06 */
 TEST_F(stack, overflow_ends_the_process_by_sigsegv)
 {
 	int status = in_child(overflow_in_child, (void *)(1L << 30));
@@ -202,7 +201,6 @@ static long await_next(void *arg)
 	return coro_await(coro_new(await_next, (void *)(depth - 1)));
 }
 
-/* OBJ-17 */
 TEST_F(stack, recycled_one_is_awaited_by_nobody)
 {
 	struct coro *c, *d;
@@ -281,7 +279,6 @@ static long cache_few(void *arg)
 	return 0;
 }
 
-/* TG-16 */
 TEST_F(stack, no_more_are_cached_than_asked_for)
 {
 	EXPECT_EQ(0, in_thread(cache_few, NULL));
@@ -300,7 +297,7 @@ static long how_many(void)
 }
 
 /*
- * TSK-39 AWT-13: all of them live on the device. Plain memory gives up
+ * All of them live on the device. Plain memory gives up
  * cleanly where the kernel's limit of mappings is reached.
  */
 TEST_F(stack, hundred_thousand_live_at_once)

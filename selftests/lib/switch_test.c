@@ -205,7 +205,6 @@ static long use_wide_locals(void *arg)
 	return 0;
 }
 
-/* STC-01 */
 TEST_F(switching, stack_is_aligned_at_entry)
 {
 	struct alignment a = { .wide = 1, .frame = 1 };
@@ -247,7 +246,6 @@ static long hold_many_values(void *arg)
 	return MIX(a, b, c, d, e, f, g, h, i) + (long)(x * 4) + (long)(y * 4);
 }
 
-/* STC-24 */
 TEST_F(switching, values_in_registers_survive_a_switch)
 {
 	struct coro *one = coro_new(hold_many_values, (void *)1000L);

@@ -445,7 +445,7 @@ static long join_inside_an_await(void *arg)
 	return coro_await(coro_new(await_started_inside, NULL));
 }
 
-/* AWT-01, TSK-08 */
+/* AWT-01 */
 TEST_F(task, awaited_coroutine_can_start_and_join)
 {
 	EXPECT_EQ(2, coro_run(join_inside_an_await, NULL));

@@ -54,7 +54,6 @@ static long sleep_in_plain_coroutine(void *arg)
 	return 0;
 }
 
-/* TSK-40 */
 TEST_F(timer, sleeping_outside_of_a_loop_is_refused)
 {
 	struct coro *c = coro_new(sleep_in_plain_coroutine, NULL);

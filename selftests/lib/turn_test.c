@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Turns of a loop: who has one when, I/O in between, the last one, and loops one after another. */
+#include <sys/resource.h>
+
 #include "lib_common.h"
 
 LIB_FIXTURE(turn)
@@ -190,6 +192,32 @@ TEST_F(turn, thread_runs_one_loop_after_another_and_ended_ones_are_refused)
 		coro_loop_put(loops[i]);
 	}
 	EXPECT_EQ(0, called);
+}
+
+static long nap(void *arg)
+{
+	struct turns *t = arg;
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		int64_t begin = coro_now();
+
+		EXPECT_EQ(0, coro_sleep(t->nr));
+		EXPECT_LE(t->nr, coro_now() - begin);
+	}
+	return 0;
+}
+
+/* LOP-05: the thread gives up its processor; one that spins is never seen to. */
+TEST_F(turn, sleeping_is_no_spinning)
+{
+	struct turns t = { .nr = 20 * CORO_MSEC + 1 };
+	struct rusage before, after;
+
+	ASSERT_EQ(0, getrusage(RUSAGE_THREAD, &before));
+	EXPECT_EQ(0, coro_run(nap, &t));
+	ASSERT_EQ(0, getrusage(RUSAGE_THREAD, &after));
+	EXPECT_LT(before.ru_nvcsw, after.ru_nvcsw);
 }
 
 static long sleep_a_day(void *arg)
