@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Coroutines that are disposed of: what is reported, and that it stays there. Needs no io_uring. */
+/* Coroutines that are disposed of: what is reported, and that it stays there. */
 #include "lib_common.h"
 
 /* What was reported last, and how often. */

@@ -208,13 +208,19 @@ static void note_failure(void *arg, const struct coro_report *report)
 
 static long fail_unseen(void *arg)
 {
+	struct coro *joined = coro_new(give_arg, (void *)(long)-EIO);
+	struct coro *asked = coro_new(give_arg, (void *)(long)-EIO);
+
+	EXPECT_EQ(0, coro_start(joined));
+	EXPECT_EQ(0, coro_start(asked));
 	EXPECT_EQ(0, coro_spawn_named(give_arg, (void *)(long)-EIO, "lost"));
-	EXPECT_EQ(0, coro_sleep(0));
-	EXPECT_EQ(0, coro_sleep(0));
+	EXPECT_EQ(-EIO, coro_await(joined));
+	EXPECT_EQ(0, coro_result(asked, NULL));
+	coro_put(asked);
 	return (long)arg;
 }
 
-/* LOP-03, DIA-01 */
+/* LOP-03, DIA-01: of three failures one is joined, one asked for. */
 TEST_F(join, failure_that_nobody_looks_at_is_reported_and_stops_nothing)
 {
 	struct failures f = { .nr = 0 };
