@@ -187,7 +187,6 @@ static long act_shots(long at)
 	return coro_run(open_shots, &shots);
 }
 
-TEST_F(fault_ring, streams_fail_with_enomem_and_leak_nothing)
 TEST_F(fault_ring, multishots_fail_with_enomem_and_leak_nothing)
 {
 	shots.listener = tcp_listen(&shots.addr, 8);
@@ -276,7 +275,6 @@ TEST_F(fault_ring, run_survives_the_failure_of_any_set_up_call)
 	EXPECT_LT(2, sweep_run(act_run, _metadata));
 }
 
-TEST_F(fault_ring, streams_survive_the_failure_of_any_set_up_call)
 TEST_F(fault_ring, multishots_survive_the_failure_of_any_set_up_call)
 {
 	shots.listener = tcp_listen(&shots.addr, 8);

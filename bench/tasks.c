@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Figures of tasks and of what they share: against Boost.Fiber, libuv and Python's asyncio. */
+#define _GNU_SOURCE
+#include <coro.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "fiber.h"
+#include "rounds.h"
+
+#define CROWD 10000
+
+static long brief(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static void coro_task(long n)
+{
+	struct coro *c;
+
+	while (n--) {
+		must(!coro_spawn_opts(&c, brief, NULL, NULL),
+		     "coro_spawn_opts");
+		must(!coro_await(c), "coro_await");
+	}
+}
+
+static void coro_group_of_one(long n)
+{
+	struct coro_group g;
+
+	while (n--) {
+		coro_group_open(&g, NULL);
+		must(!coro_group_spawn(&g, brief, NULL), "coro_group_spawn");
+		must(!coro_group_close(&g, 0), "coro_group_close");
+	}
+}
+
+static void coro_mutex(long n)
+{
+	static struct coro_mutex m = CORO_MUTEX_INIT(0);
+
+	while (n--) {
+		coro_mutex_lock(&m, CORO_NEVER);
+		coro_mutex_unlock(&m);
+	}
+}
+
+static struct coro_queue *there, *back;
+
+static long echo(void *arg)
+{
+	void *item;
+
+	(void)arg;
+	while (!coro_queue_get(there, &item, CORO_NEVER))
+		coro_queue_put(back, item, CORO_NEVER);
+	return 0;
+}
+
+static void coro_queue_trip(long n)
+{
+	void *item = &there;
+
+	if (!there) {
+		must(!coro_queue_new(&there, NULL), "coro_queue_new");
+		must(!coro_queue_new(&back, NULL), "coro_queue_new");
+		must(!coro_spawn(echo, NULL), "coro_spawn");
+	}
+	while (n--) {
+		coro_queue_put(there, item, CORO_NEVER);
+		coro_queue_get(back, &item, CORO_NEVER);
+	}
+}
+
+static void coro_timer(long n)
+{
+	int64_t deadline = coro_after(3600 * CORO_SEC);
+	struct coro_scope s;
+
+	while (n--) {
+		coro_scope_enter(&s, deadline++);
+		coro_scope_leave(&s, 0);
+	}
+}
+
+static void uv_nothing(uv_timer_t *t)
+{
+	(void)t;
+}
+
+static void uv_timer(long n)
+{
+	static uv_loop_t loop;
+	static uv_timer_t timer;
+	uint64_t deadline = 3600000;
+
+	if (!timer.loop) {
+		must(!uv_loop_init(&loop), "uv_loop_init");
+		must(!uv_timer_init(&loop, &timer), "uv_timer_init");
+	}
+	while (n--) {
+		uv_timer_start(&timer, uv_nothing, deadline++, 0);
+		uv_timer_stop(&timer);
+	}
+}
+
+static long wait_for_ever(void *arg)
+{
+	(void)arg;
+	return coro_sleep(CORO_NEVER);
+}
+
+/* Those that wait are cancelled; what is counted is one of them, from start to end. */
+static void coro_cancelled(long n)
+{
+	struct coro_group g;
+
+	for (long done = 0; done < n; done += CROWD) {
+		coro_group_open(&g, NULL);
+		for (long i = 0; i < CROWD; i++)
+			must(!coro_group_spawn(&g, wait_for_ever, NULL),
+			     "coro_group_spawn");
+		coro_sleep(0);
+		coro_group_cancel(&g);
+		must(!coro_group_close(&g, 0), "coro_group_close");
+	}
+}
+
+/* It ends with the pipe. */
+static void asyncio_start(int in, int out)
+{
+	char *argv[] = { "python3", "-BS", getenv("ASYNCIO"), NULL };
+	posix_spawn_file_actions_t files;
+	pid_t pid;
+
+	must(!!argv[2], "finding ASYNCIO, the script, in the environment");
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_adddup2(&files, in, 0);
+	posix_spawn_file_actions_adddup2(&files, out, 1);
+	must(!posix_spawnp(&pid, argv[0], &files, NULL, argv, environ),
+	     "posix_spawnp");
+	posix_spawn_file_actions_destroy(&files);
+}
+
+/* Python has its turns as all others do, told through a pipe how many. */
+static void asyncio(const char *figure, long n)
+{
+	static FILE *to, *from;
+	char line[16];
+	int in[2], out[2];
+
+	if (!to) {
+		must(!pipe2(in, O_CLOEXEC) && !pipe2(out, O_CLOEXEC), "pipe");
+		asyncio_start(in[0], out[1]);
+		close(in[0]);
+		close(out[1]);
+		to = fdopen(in[1], "w");
+		from = fdopen(out[0], "r");
+	}
+	fprintf(to, "%s %ld\n", figure, n);
+	fflush(to);
+	must(!!fgets(line, sizeof(line), from), "python3");
+}
+
+static void asyncio_task(long n)
+{
+	asyncio("task", n);
+}
+
+static void asyncio_mutex(long n)
+{
+	asyncio("mutex", n);
+}
+
+static void asyncio_queue(long n)
+{
+	asyncio("queue", n);
+}
+
+static void asyncio_timer(long n)
+{
+	asyncio("timer", n);
+}
+
+static void asyncio_cancelled(long n)
+{
+	asyncio("cancelled", n);
+}
+
+#define FIBER "libboost-fiber1.74-dev"
+#define PYTHON "python3-minimal"
+
+static const struct contender task[] = {
+	{ "libcoro", "", coro_task },
+	{ "libcoro-group", "", coro_group_of_one },
+	{ "boost-fiber-pooled", FIBER, boost_task_pooled },
+	{ "boost-fiber", FIBER, boost_task },
+	{ "asyncio", PYTHON, asyncio_task },
+};
+
+static const struct contender mutex[] = {
+	{ "libcoro", "", coro_mutex },
+	{ "boost-fiber", FIBER, boost_mutex },
+	{ "asyncio", PYTHON, asyncio_mutex },
+};
+
+static const struct contender queue[] = {
+	{ "libcoro", "", coro_queue_trip },
+	{ "boost-fiber", FIBER, boost_queue },
+	{ "asyncio", PYTHON, asyncio_queue },
+};
+
+static const struct contender timer[] = {
+	{ "libcoro", "", coro_timer },
+	{ "libuv", "libuv1-dev", uv_timer },
+	{ "asyncio", PYTHON, asyncio_timer },
+};
+
+static const struct contender cancelled[] = {
+	{ "libcoro", "", coro_cancelled },
+	{ "asyncio", PYTHON, asyncio_cancelled },
+};
+
+#define FIGURE(figure, what, step)                                            \
+	{                                                                     \
+#figure, what, step, figure, sizeof(figure) / sizeof(*figure) \
+	}
+
+static const struct figure figures[] = {
+	FIGURE(task, "spawn and join", 1),
+	FIGURE(mutex, "lock and unlock", 1),
+	FIGURE(queue, "round trip", 1),
+	FIGURE(timer, "add and cancel", 1),
+	FIGURE(cancelled, "waiting task", CROWD),
+};
+
+struct program {
+	int argc;
+	char **argv;
+};
+
+/* All of it runs in a coroutine, so that ours need no new loop in each turn. */
+static long run(void *arg)
+{
+	const struct program *p = arg;
+
+	return rounds_main(p->argc, p->argv, figures,
+			   sizeof(figures) / sizeof(*figures));
+}
+
+int main(int argc, char **argv)
+{
+	struct program p = { argc, argv };
+
+	return (int)coro_run(run, &p);
+}
