@@ -560,13 +560,19 @@ enum coro_state coro_state(const struct coro *c)
 	return state;
 }
 
+static void coro__take_id(struct coro *c)
+{
+	if (c)
+		c->id_taken = true;
+}
+
 enum coro_awaits coro_awaits(const struct coro *c, uint64_t *ret_arg)
 {
 	bool waits = coro_state(c) == CORO_STATE_SUSPENDED;
 
 	/* The caller knows an id now. */
-	if (waits && c->awaiting)
-		c->awaiting->id_taken = true;
+	if (waits)
+		coro__take_id(c->awaiting ? c->awaiting : coro__joined(c));
 	if (ret_arg)
 		*ret_arg = waits ? c->shm->awaits : 0;
 	return waits ? (enum coro_awaits)c->shm->awaits_kind :

@@ -181,6 +181,9 @@ static inline void coro__finish(struct coro *c)
  */
 int coro__start_in(struct coro *c, struct coro_context *ctx);
 
+/* The coroutine of its loop that @c waits for in that, or NULL. */
+struct coro *coro__joined(const struct coro *c);
+
 /* coro_await_value() of a coroutine that a loop runs. */
 int coro__join(struct coro__thread *t, struct coro *c, long *ret_value);
 

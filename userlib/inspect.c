@@ -93,6 +93,7 @@ static int coro__list_sched(const struct coro__sched *s,
 	uint64_t left = __atomic_load_n(&s->nr_coroutines, __ATOMIC_RELAXED);
 	char name[CORO_NAME_LEN];
 	struct coro_info info;
+	bool own = s == coro__thread()->sched;
 	int ret = 0;
 
 	for (uint32_t i = 0; left && i < s->space.max && !ret; i++) {
@@ -100,6 +101,8 @@ static int coro__list_sched(const struct coro__sched *s,
 		if (info.state == CORO_STATE_FREE)
 			continue;
 		left--;
+		if (own) /* the caller knows an id now */
+			coro__sched_object(s, info.id)->id_taken = true;
 		ret = fn(arg, &info);
 	}
 	return ret;

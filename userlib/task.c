@@ -373,6 +373,15 @@ static void coro__join_told(struct coro__loop *loop, struct coro__joiner *j)
 	coro__wake(loop, &container_of(j, struct coro__join, joiner)->wait, 0);
 }
 
+struct coro *coro__joined(const struct coro *c)
+{
+	const struct coro__wait *w = c->task.loop ? c->task.wait : NULL;
+
+	if (!w || w->interrupt != coro__join_interrupt)
+		return NULL;
+	return container_of(w, struct coro__join, wait)->target;
+}
+
 /* Whether @c waits, perhaps through others, for @task. */
 static bool coro__join_cycle(const struct coro *c, const struct coro *task)
 {
@@ -407,7 +416,6 @@ int coro__join(struct coro__thread *t, struct coro *c, long *ret_value)
 			return -EDEADLK;
 		list_add_tail(&c->task.joiners, &j.joiner.link);
 		c->task.retrieved = true;
-		c->id_taken = true; /* coro_awaits() tells it */
 		err = coro__park(loop, &j.wait, CORO_NEVER, CORO_AWAITS_CONTEXT,
 				 c->id);
 		if (err)
