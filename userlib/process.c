@@ -7,12 +7,12 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "loop.h"
+#include "memory.h"
 #include "opts.h"
 
 /* Not in the headers of older C libraries; numbers are ABI. */
@@ -65,7 +65,7 @@ static int coro__pidfd_wait(int pidfd, siginfo_t *info, int options)
 
 static int coro__process_new(struct coro_process **ret_process)
 {
-	struct coro_process *p = calloc(1, sizeof(*p));
+	struct coro_process *p = coro__calloc(1, sizeof(*p));
 
 	if (!p)
 		return -ENOMEM;

@@ -6,11 +6,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "memory.h"
 #include "multishot.h"
 
 struct coro_signals {
@@ -139,7 +139,7 @@ static void coro__signals_destroy(struct coro__multishot *m)
 static int coro__signals_open(const sigset_t *set, struct coro__loop *loop,
 			      struct coro_signals **ret_signals)
 {
-	struct coro_signals *s = calloc(1, sizeof(*s));
+	struct coro_signals *s = coro__calloc(1, sizeof(*s));
 	int err;
 
 	if (!s)
