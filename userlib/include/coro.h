@@ -39,6 +39,7 @@
 #include <coro/remote.h>
 #include <coro/report.h>
 #include <coro/scope.h>
+#include <coro/serve.h>
 #include <coro/select.h>
 #include <coro/signal.h>
 #include <coro/sim.h>
