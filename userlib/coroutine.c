@@ -36,8 +36,6 @@ static void coro__end(struct coro *c, long value)
 	struct coro__act *act = t->act;
 	struct coro *to = c->awaiter;
 
-	if (t->task)
-		coro__scope_abandon(t->loop, t->task, c);
 	c->value = value;
 	coro__set_state(c, CORO_STATE_CLOSED);
 	coro__set_awaits(c, CORO_AWAITS_NOTHING, 0);
@@ -59,15 +57,21 @@ static void coro__end(struct coro *c, long value)
 	__builtin_unreachable();
 }
 
+CORO__PLAIN long coro__call_fn(struct coro *c)
+{
+	long value = c->fn(c->arg);
+
+	if (__builtin_expect(!!c->open, 0))
+		CORO__SCOPE_ABANDON(c, NULL);
+	coro__finish(c);
+	return value;
+}
+
 void coro__main(struct coro *c)
 {
-	long value;
-
 	coro__mark_arrive(&c->mark);
-	value = c->task.loop && c->task.restarts ? coro__group_run(c) :
-						   c->fn(c->arg);
-	coro__finish(c);
-	coro__end(c, value);
+	coro__end(c, c->task.loop && c->task.restarts ? coro__group_run(c) :
+							coro__call_fn(c));
 	__builtin_unreachable();
 }
 
@@ -491,6 +495,7 @@ int coro__create(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
 	c->awaiting = NULL;
 	c->awaiter = NULL;
 	c->leaf = NULL;
+	c->open = NULL;
 	c->err = 0;
 	c->saved_errno = 0;
 	c->refs = 1;

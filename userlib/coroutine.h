@@ -61,12 +61,13 @@ struct coro__task {
 	struct list ready; /* in loop->ready */
 	struct list joiners; /* struct coro__joiner.link */
 	struct coro__scope root; /* the coroutine as a scope */
-	struct coro__scope *scope; /* the innermost that it is in */
+	struct coro__scope *scope; /* the innermost that it is in, of whomever */
 	struct coro__group *group; /* whose child it is, or NULL */
 	struct coro__starter *starter; /* waits for coro_started(), or NULL */
+	struct coro *spawner; /* stands still until it waits; of an eager start */
 	void (*dispose)(void *arg); /* if it is never entered */
 	bool restarts; /* runs by coro__group_run() */
-	bool retrieved; /* somebody knows, or is to know, its result */
+	bool retrieved; /* somebody knows its result */
 	bool seen; /* scratch of coro_ends_new() */
 	struct coro__place place; /* the context it runs in */
 };
@@ -83,6 +84,8 @@ struct coro {
 	struct coro *awaiting;
 	struct coro *awaiter;
 	struct coro *leaf;
+	struct coro__scope
+		*open; /* the innermost that it entered and did not leave */
 	long value; /* in: sent or awaited; at the end: result */
 	int err; /* in: thrown, or 0 */
 	int saved_errno;
@@ -143,6 +146,9 @@ int coro__thread_keep(struct coro__thread *t);
 
 /* Counts the calls of fork() that led to this process. */
 unsigned int coro__forks(void);
+
+/* Calls the function of @c, which runs, and does what is left to do after that. */
+long coro__call_fn(struct coro *c);
 
 /* First C function of every coroutine. */
 void coro__main(struct coro *c) __attribute__((noreturn));

@@ -17,7 +17,8 @@ struct coro_ends {
 	size_t nr;
 	size_t left; /* neither given nor ended */
 	size_t nr_ended, nr_failed;
-	bool waits; /* somebody in @wait */
+	bool busy; /* somebody in coro_ends_next() */
+	bool waits; /* who is parked in @wait */
 	struct coro__wait wait;
 	struct coro__end all[];
 };
@@ -41,7 +42,7 @@ static void coro__end_told(struct coro__loop *loop, struct coro__joiner *j)
 	coro__end_add(e);
 	if (ends->waits)
 		coro__wake(loop, &ends->wait, 0);
-	ends->waits = false;
+	ends->waits = false; /* whoever is woken has it, with more to come */
 }
 
 static int coro__ends_refuse(struct coro__thread *t, struct coro *const *coros,
@@ -103,7 +104,6 @@ int coro_ends_new(struct coro_ends **ret_ends, struct coro *const *coros,
 		end->joiner.told = coro__end_told;
 		list_init(&end->joiner.link);
 		list_init(&end->ended);
-		end->coro->task.retrieved = true;
 		if (end->coro->shm->state == CORO_STATE_CLOSED)
 			coro__end_add(end);
 		else
@@ -121,39 +121,44 @@ static void coro__ends_interrupt(struct coro__loop *loop, struct coro__wait *w,
 	coro__wake(loop, w, why);
 }
 
-static int coro__ends_wait(struct coro_ends *e, int64_t deadline_ns)
+static int coro__ends_wait(struct coro__loop *loop, struct coro_ends *e,
+			   int64_t deadline_ns)
 {
-	struct coro__loop *loop;
 	int err;
 
-	err = coro__wait_begin(&loop);
-	if (err)
-		return err;
-	if (!list_empty(&e->ended))
-		return 0;
+	e->busy = true;
 	e->waits = true;
 	e->wait.interrupt = coro__ends_interrupt;
-	return coro__park(loop, &e->wait, deadline_ns, CORO_AWAITS_GROUP,
-			  (uintptr_t)e);
+	err = coro__park(loop, &e->wait, deadline_ns, CORO_AWAITS_GROUP,
+			 (uintptr_t)e);
+	e->busy = false;
+	return err;
 }
 
 int coro_ends_next(struct coro_ends *e, struct coro **ret_coro,
 		   int64_t deadline_ns)
 {
+	struct coro__loop *loop;
 	struct coro__end *end;
 	int err;
 
 	if (!e || !ret_coro)
 		return -EINVAL;
-	if (e->waits)
-		return -EBUSY;
-	if (!e->left && list_empty(&e->ended))
-		return 0;
-	err = coro__ends_wait(e, deadline_ns);
+	err = coro__wait_begin(&loop);
 	if (err)
 		return err;
+	if (e->busy)
+		return -EBUSY;
+	if (list_empty(&e->ended)) {
+		if (!e->left)
+			return 0;
+		err = coro__ends_wait(loop, e, deadline_ns);
+		if (err)
+			return err;
+	}
 	end = container_of(e->ended.next, struct coro__end, ended);
 	list_del(&end->ended);
+	end->coro->task.retrieved = true;
 	*ret_coro = end->coro;
 	return 1;
 }
@@ -176,8 +181,8 @@ static bool coro__ends_enough(const struct coro_ends *e, enum coro_until until)
 int coro_wait(struct coro *const *coros, size_t nr, enum coro_until until,
 	      int64_t deadline_ns)
 {
+	struct coro__loop *loop;
 	struct coro_ends *e;
-	struct coro *c;
 	int err, done;
 
 	if ((unsigned int)until > CORO_UNTIL_FAILURE)
@@ -186,13 +191,9 @@ int coro_wait(struct coro *const *coros, size_t nr, enum coro_until until,
 	if (err)
 		return err;
 	/* A cancellation point, whether it must wait or not. */
-	err = coro_check();
-	while (!err && !coro__ends_enough(e, until)) {
-		while (!list_empty(&e->ended))
-			list_del(e->ended.next);
-		err = coro_ends_next(e, &c, deadline_ns);
-		err = err > 0 ? 0 : err;
-	}
+	err = coro__wait_begin(&loop);
+	while (!err && !coro__ends_enough(e, until))
+		err = coro__ends_wait(loop, e, deadline_ns);
 	done = (int)e->nr_ended;
 	coro_ends_free(e);
 	return err && err != -ETIMEDOUT ? err : done;

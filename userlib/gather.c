@@ -11,14 +11,11 @@ struct coro__gather {
 	size_t winner; /* the first that the policy counts */
 	bool any; /* it counts successes only */
 	bool won;
-	struct coro__wait
-		*starter; /* waits to start the next, or for a failure */
+	bool pauses; /* parked in @pause, before it starts the next */
+	struct coro_job
+		*last; /* the one that it started last, until that failed */
+	struct coro__wait pause;
 	struct coro__loop *loop;
-};
-
-struct coro__gathered {
-	struct coro__gather *all;
-	size_t at;
 };
 
 static long coro__gather_run(void *arg)
@@ -33,36 +30,39 @@ static void coro__gather_ended(void *arg, struct coro *child, long value)
 {
 	struct coro__gather *all = arg;
 	struct coro_job *job = child->arg;
-	bool failed = value < 0 && value >= -4095;
+	bool failed = value < 0 && value >= -4095 && value != -ECANCELED;
 
 	if (!all->won && value != -ECANCELED && !(all->any && failed)) {
 		all->won = true;
 		all->winner = (size_t)(job - all->jobs);
 	}
-	if (failed && all->starter)
-		coro__wake(all->loop, all->starter, 0);
-	all->starter = NULL;
+	if (!failed || job != all->last)
+		return;
+	all->last = NULL;
+	if (all->pauses) {
+		all->pauses = false;
+		coro__wake(all->loop, &all->pause, 0);
+	}
 }
 
 static void coro__gather_interrupt(struct coro__loop *loop,
 				   struct coro__wait *w, int why)
 {
+	container_of(w, struct coro__gather, pause)->pauses = false;
 	coro__wake(loop, w, why == -ETIMEDOUT ? 0 : why);
 }
 
 /* Until the next may start. */
 static int coro__gather_pause(struct coro__gather *all, int64_t stagger_ns)
 {
-	struct coro__wait w = { .interrupt = coro__gather_interrupt };
 	int err = coro__wait_begin(&all->loop);
 
-	if (err)
+	if (err || !all->last)
 		return err;
-	all->starter = &w;
-	err = coro__park(all->loop, &w, coro_after(stagger_ns),
-			 CORO_AWAITS_GROUP, (uintptr_t)&all->group);
-	all->starter = NULL;
-	return err;
+	all->pause.interrupt = coro__gather_interrupt;
+	all->pauses = true;
+	return coro__park(all->loop, &all->pause, coro_after(stagger_ns),
+			  CORO_AWAITS_GROUP, (uintptr_t)&all->group);
 }
 
 static long coro__gather(struct coro__gather *all, size_t nr,
@@ -86,6 +86,7 @@ static long coro__gather(struct coro__gather *all, size_t nr,
 	for (size_t i = 0; i < nr && !ret; i++) {
 		if (i && stagger_ns)
 			ret = coro__gather_pause(all, stagger_ns);
+		all->last = &all->jobs[i];
 		if (!ret)
 			ret = coro_group_spawn_named(&all->group,
 						     coro__gather_run,
@@ -116,8 +117,12 @@ long coro_race(struct coro_job *jobs, size_t nr)
 	if (!nr)
 		return -EINVAL;
 	ret = coro__gather(&all, nr, CORO_POLICY_FIRST, 0, 0);
+	if (ret == -ECANCELED)
+		return ret;
 	/* That the first one failed is told by its result. */
-	return all.won && ret != -ECANCELED ? (long)all.winner : ret;
+	if (all.won)
+		return (long)all.winner;
+	return ret ? ret : -ECANCELED;
 }
 
 long coro_any(struct coro_job *jobs, size_t nr, size_t need, int64_t stagger_ns)
@@ -128,5 +133,7 @@ long coro_any(struct coro_job *jobs, size_t nr, size_t need, int64_t stagger_ns)
 	if (!need || need > nr)
 		return -EINVAL;
 	ret = coro__gather(&all, nr, CORO_POLICY_ANY, need, stagger_ns);
+	if (!ret && coro__group(&all.group)->ok < need)
+		ret = -ECANCELED;
 	return ret ? ret : (long)all.winner;
 }

@@ -38,10 +38,11 @@ int coro_group_open(struct coro_group *group,
 	g->live = 0;
 	g->ok = 0;
 	g->failed = 0;
-	g->cancelled = 0;
+	g->late = 0;
 	g->restarts = 0;
 	g->error = 0;
 	g->deadlock = false;
+	g->outer = false;
 	g->decided = false;
 	g->closing = false;
 	return 0;
@@ -78,7 +79,7 @@ static void coro__group_decide(struct coro__loop *loop, struct coro__group *g)
 static void coro__group_count(struct coro__group *g, long value)
 {
 	if (value == -ECANCELED) {
-		g->cancelled++;
+		g->late += g->timed.expired;
 	} else if (!coro__is_failure(value)) {
 		g->ok++;
 	} else {
@@ -118,8 +119,14 @@ void coro__group_ended(struct coro__loop *loop, struct coro__group *g,
 		coro__group_decide(loop, g);
 	if (g->opts.ended)
 		g->opts.ended(g->opts.arg, child, value);
-	if (!--g->live && g->closing)
+	if (--g->live)
+		return;
+	g->outer = g->timed.scope.up->cancelled;
+	/* Those that come before the closer has its turn are waited for, too. */
+	if (g->closing) {
+		g->closing = false;
 		coro__wake(loop, &g->closer, 0);
+	}
 }
 
 void coro__group_abandon(struct coro__loop *loop, struct coro__group *g)
@@ -148,15 +155,17 @@ long coro__group_run(struct coro *child)
 	long value;
 
 	for (;;) {
-		value = child->fn(child->arg);
-		coro__finish(child);
-		/* The opener may have gone meanwhile. */
+		value = coro__call_fn(child);
+		/* The opener may have gone meanwhile, and @g with it. */
 		if (child->task.group != g || !coro__is_failure(value) ||
-		    g->restarts == g->opts.restarts || g->timed.scope.cancelled)
+		    g->restarts == g->opts.restarts ||
+		    child->task.root.cancelled)
 			return value;
 		g->restarts++;
 		g->failed++;
-		coro_sleep(0); /* one that fails at once starves nobody */
+		/* One that fails at once starves nobody. */
+		if (coro_sleep(0) || coro_check())
+			return -ECANCELED;
 	}
 }
 
@@ -178,12 +187,10 @@ static void coro__group_wait(struct coro__loop *loop, struct coro__group *g)
 	g->closing = true;
 	coro__park(loop, &g->closer, CORO_NEVER, CORO_AWAITS_GROUP,
 		   (uintptr_t)g);
-	g->closing = false;
 }
 
-static long coro__group_result(const struct coro__group *g, long result)
+static long coro__group_result(struct coro__group *g, long result)
 {
-	const struct coro__scope *s = &g->timed.scope;
 	bool enough = g->opts.policy == CORO_POLICY_ANY &&
 		      g->ok >= (g->opts.need ? g->opts.need : 1);
 
@@ -193,12 +200,12 @@ static long coro__group_result(const struct coro__group *g, long result)
 		return g->error;
 	if (coro__is_failure(result))
 		return result;
-	if (s->up->cancelled)
+	if (g->outer)
 		return -ECANCELED;
+	if (g->timed.expired && (g->late || result == -ECANCELED))
+		return -ETIMEDOUT;
 	if (g->deadlock)
 		return -EDEADLK;
-	if (g->timed.expired && (g->cancelled || result == -ECANCELED))
-		return -ETIMEDOUT;
 	return coro__timed_result(&g->timed, result);
 }
 
@@ -207,18 +214,24 @@ long coro_group_close(struct coro_group *group, long result)
 	struct coro__thread *t = coro__thread();
 	struct coro__group *g = coro__group(group);
 	struct coro__loop *loop = t->loop;
+	bool gave_up;
 
-	if (!g || !t->task || t->task->task.scope != &g->timed.scope)
+	if (!g || !coro__timed_innermost(t, &g->timed))
 		return -EINVAL;
 	if (coro__is_failure(result) && !g->error &&
 	    g->opts.policy != CORO_POLICY_EACH)
 		g->error = result;
+	gave_up = result == -ECANCELED && !g->timed.scope.cancelled;
 	if (g->live && (coro__is_failure(result) || result == -ECANCELED))
 		coro__group_decide(loop, g);
-	if (g->live)
+	if (!g->live)
+		g->outer = g->timed.scope.up->cancelled;
+	while (g->live)
 		coro__group_wait(loop, g);
 	coro__timed_leave(&g->timed);
-	return coro__group_result(g, result);
+	result = coro__group_result(g, result);
+	/* The group was cancelled by the opener's word, not that by the group. */
+	return gave_up && !result ? -ECANCELED : result;
 }
 
 #undef coro_group_spawn

@@ -12,10 +12,12 @@ struct coro__group {
 	struct coro__timed timed;
 	struct coro_group_opts opts;
 	unsigned int live; /* children that have not ended */
-	unsigned int ok, failed, cancelled; /* how those that have did */
+	unsigned int ok, failed; /* how those that have did */
+	unsigned int late; /* and those that ended cancelled after its deadline */
 	unsigned int restarts;
 	long error; /* the first failure, or 0 */
 	bool deadlock;
+	bool outer; /* when the last ended, something around was cancelled */
 	bool decided; /* the policy cancelled the rest */
 	bool closing; /* the opener is parked until @live is 0 */
 	struct coro__wait closer;

@@ -77,4 +77,53 @@ static inline char *coro__stack_top(const struct coro *c)
 	       c->sched->space.stack_size;
 }
 
+/* The next outer one that the same coroutine entered, or NULL. */
+static inline __attribute__((always_inline)) struct coro__scope *
+coro__scope_below(const struct coro__scope *s)
+{
+	struct coro__scope *up = s->up;
+
+	if (up == &s->task->task.root)
+		return NULL;
+	return container_of(up, struct coro__timed, scope)->in ==
+			       container_of(s, struct coro__timed, scope)->in ?
+		       up :
+		       NULL;
+}
+
+/*
+ * Scopes that a function left open when it returned are on a part of the stack
+ * that is free now, and that the next call writes to. So whoever ends them begins
+ * further down: so many bytes below @here. Inlined, for the same reason.
+ */
+static inline __attribute__((always_inline)) size_t
+coro__scope_held(const struct coro *c, const struct coro__scope *until,
+		 const void *here)
+{
+	size_t held = 0;
+
+	for (const struct coro__scope *s = c->open; s != until;
+	     s = coro__scope_below(s)) {
+		size_t below = (uintptr_t)here - (uintptr_t)s;
+
+		/* Others are not on this stack. */
+		if (below > held && below < c->sched->space.stack_size)
+			held = below;
+	}
+	return held;
+}
+
+/* Of functions that use the macro below: no calls but their own. */
+#define CORO__PLAIN __attribute__((no_sanitize_address, no_sanitize_thread))
+
+/*
+ * A function of @c has returned: ends what it left open, those inside @until or all.
+ * To be used right after the call of that function.
+ */
+#define CORO__SCOPE_ABANDON(c, until)              \
+	coro__scope_abandon(                       \
+		(c), (until),                      \
+		__builtin_alloca(coro__scope_held( \
+			(c), (until), __builtin_frame_address(0))))
+
 #endif /* CORO_USERLIB_SCHED_H */

@@ -87,17 +87,28 @@ void coro__scope_blame(struct coro__scope *s)
 			timed->expired = true;
 			return;
 		}
+		if (s->shield)
+			return;
 	}
+}
+
+static bool coro__on_stack_of(const struct coro *c, const void *at)
+{
+	return (const char *)at >= coro__stack_low(c) && at < (const void *)c;
 }
 
 bool coro__scope_inside(const struct coro__loop *loop,
 			const struct coro__scope *s)
 {
-	const struct coro__scope *in = loop->thread->task->task.scope;
+	const struct coro *task = loop->thread->task;
+	/* On its stack there are none of those around it. */
+	const struct coro__scope *end =
+		coro__on_stack_of(task, s) ? &task->task.root : NULL;
+	const struct coro__scope *in = task->task.scope;
 
-	while (in && in != s)
+	while (in != end && in != s)
 		in = in->up;
-	return in;
+	return in == s;
 }
 
 static void coro__timed_expire(struct coro__loop *loop, struct coro__timer *t)
@@ -118,6 +129,12 @@ static void coro__timed_arm(struct coro__timed *s, int64_t deadline_ns)
 				coro__timed_expire);
 }
 
+static bool coro__has_passed(const struct coro__loop *loop, int64_t deadline_ns)
+{
+	/* What was computed from coro_now() is no later than this if it has. */
+	return deadline_ns <= loop->now_ns;
+}
+
 void coro__timed_enter(struct coro__loop *loop, struct coro__timed *s,
 		       int64_t deadline_ns, bool shield)
 {
@@ -126,10 +143,12 @@ void coro__timed_enter(struct coro__loop *loop, struct coro__timed *s,
 	coro__scope_add(&s->scope, task->task.scope, task, shield);
 	task->task.scope = &s->scope;
 	s->loop = loop;
+	s->in = loop->thread->cur;
+	s->in->open = &s->scope;
 	s->timer.armed = false;
 	s->expired = false;
 	/* Its first wait is to fail, which no timer could see to. */
-	s->due = deadline_ns <= loop->now_ns;
+	s->due = coro__has_passed(loop, deadline_ns);
 	if (s->due) {
 		s->deadline_ns = deadline_ns;
 		s->scope.asked = true;
@@ -142,45 +161,44 @@ void coro__timed_enter(struct coro__loop *loop, struct coro__timed *s,
 void coro__timed_leave(struct coro__timed *s)
 {
 	coro__timer_disarm(&s->loop->timers, &s->timer);
+	s->in->open = coro__scope_below(&s->scope);
 	s->scope.task->task.scope = s->scope.up;
 	coro__scope_del(&s->scope);
 	s->scope.open = false;
 }
 
-/* Those on the stack of @c; of the outermost coroutine, all. */
-static bool coro__scope_of(const struct coro__scope *s, const struct coro *task,
-			   const struct coro *c)
+void coro__scope_abandon(struct coro *c, const struct coro__scope *until,
+			 void *room)
 {
-	const char *at = (const char *)s;
+	__asm__ volatile("" : : "r"(room) : "memory");
+	while (c->open != until) {
+		struct coro__timed *s =
+			container_of(c->open, struct coro__timed, scope);
 
-	return s != &task->task.root &&
-	       (c == task || (at >= coro__stack_low(c) && at < (char *)c));
-}
-
-void coro__scope_abandon(struct coro__loop *loop, struct coro *task,
-			 const struct coro *c)
-{
-	while (coro__scope_of(task->task.scope, task, c)) {
-		struct coro__timed *s = container_of(task->task.scope,
-						     struct coro__timed, scope);
-
-		coro__report((struct coro *)(uintptr_t)c,
-			     CORO_REPORT_SCOPE_OPEN, 0);
+		coro__report(c, CORO_REPORT_SCOPE_OPEN, 0);
 		if (s->scope.group)
-			coro__group_abandon(loop,
+			coro__group_abandon(s->loop,
 					    container_of(s, struct coro__group,
 							 timed));
 		coro__timed_leave(s);
 	}
 }
 
-long coro__timed_result(const struct coro__timed *s, long result)
+long coro__timed_result(struct coro__timed *s, long result)
 {
 	if (result != -ECANCELED || !s->scope.asked)
 		return result;
+	/* Whoever says so has met it, as by a spawn that was refused. */
+	s->expired |= s->due;
 	if (s->scope.up->cancelled && !s->scope.shield)
 		return result;
-	return s->expired || s->due ? -ETIMEDOUT : 0;
+	return s->expired ? -ETIMEDOUT : 0;
+}
+
+bool coro__timed_innermost(const struct coro__thread *t,
+			   const struct coro__timed *s)
+{
+	return t->task && t->task->task.scope == &s->scope && s->in == t->cur;
 }
 
 static int coro__scope_begin(struct coro_scope *s, int64_t deadline_ns,
@@ -213,7 +231,8 @@ long coro_scope_leave(struct coro_scope *s, long result)
 	struct coro__thread *t = coro__thread();
 	struct coro__timed *in = coro__timed(s);
 
-	if (!s || !t->task || t->task->task.scope != &in->scope)
+	/* A group's is left when its children have ended. */
+	if (!s || !coro__timed_innermost(t, in) || in->scope.group)
 		return -EINVAL;
 	coro__timed_leave(in);
 	return coro__timed_result(in, result);
@@ -240,7 +259,15 @@ int coro_scope_set_deadline(struct coro_scope *s, int64_t deadline_ns)
 	if (in->scope.asked)
 		return -EALREADY;
 	coro__timer_disarm(&in->loop->timers, &in->timer);
-	coro__timed_arm(in, deadline_ns);
+	if (!coro__has_passed(in->loop, deadline_ns)) {
+		coro__timed_arm(in, deadline_ns);
+		return 0;
+	}
+	in->deadline_ns = deadline_ns;
+	/* As in coro__timed_enter(), unless others are inside, who may wait. */
+	in->due = !in->scope.group && in->scope.task == in->loop->thread->task;
+	in->expired = !in->due;
+	coro__scope_cancel(in->loop, &in->scope);
 	return 0;
 }
 
@@ -309,16 +336,22 @@ int coro_check(void)
 	return -ECANCELED;
 }
 
-static long coro__call(long (*fn)(void *arg), void *arg, int64_t deadline_ns,
-		       bool shield)
+CORO__PLAIN static long coro__call(long (*fn)(void *arg), void *arg,
+				   int64_t deadline_ns, bool shield)
 {
 	struct coro_scope s;
-	int err;
+	struct coro__timed *in = coro__timed(&s);
+	long ret;
 
 	if (!fn)
 		return -EINVAL;
-	err = coro__scope_begin(&s, deadline_ns, shield);
-	return err ? err : coro_scope_leave(&s, fn(arg));
+	ret = coro__scope_begin(&s, deadline_ns, shield);
+	if (ret)
+		return ret;
+	ret = fn(arg);
+	if (__builtin_expect(in->in->open != &in->scope, 0))
+		CORO__SCOPE_ABANDON(in->in, &in->scope);
+	return coro_scope_leave(&s, ret);
 }
 
 long coro_call(long (*fn)(void *arg), void *arg, int64_t deadline_ns)

@@ -10,6 +10,7 @@
 
 struct coro;
 struct coro__loop;
+struct coro__thread;
 
 /*
  * A node: the loop itself, a coroutine of it, or what struct coro_scope holds. A
@@ -31,9 +32,10 @@ struct coro__scope {
 struct coro__timed {
 	struct coro__scope scope;
 	struct coro__loop *loop;
+	struct coro *in; /* who entered it: @scope.task, or one that runs in it */
 	int64_t deadline_ns;
 	struct coro__timer timer;
-	bool due; /* entered with a deadline that had passed: no wait met it yet */
+	bool due; /* was given a deadline that had passed: no wait met it yet */
 	bool expired;
 } __attribute__((may_alias));
 
@@ -63,11 +65,16 @@ void coro__timed_enter(struct coro__loop *loop, struct coro__timed *s,
 void coro__timed_leave(struct coro__timed *s);
 
 /* What comes of @result when @s is left: see coro_scope_leave(). */
-long coro__timed_result(const struct coro__timed *s, long result);
+long coro__timed_result(struct coro__timed *s, long result);
 
-/* Ends what the function of @c, which has returned, left open in @task. */
-void coro__scope_abandon(struct coro__loop *loop, struct coro *task,
-			 const struct coro *c);
+/* Whether the caller may leave @s: it entered it, and nothing further. */
+bool coro__timed_innermost(const struct coro__thread *t,
+			   const struct coro__timed *s);
+
+/* Use CORO__SCOPE_ABANDON(). */
+void __attribute__((noinline))
+coro__scope_abandon(struct coro *c, const struct coro__scope *until,
+		    void *room);
 
 /* Whether the running coroutine is inside @s. */
 bool coro__scope_inside(const struct coro__loop *loop,

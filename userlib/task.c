@@ -134,7 +134,7 @@ static void coro__task_end(struct coro__loop *loop, struct coro *task)
 	coro_put(task);
 }
 
-/* Until it parks, ends, or leaves its turn to another. */
+/* Jumps into it until it jumps back. */
 static void coro__task_enter(struct coro__loop *loop, struct coro *task)
 {
 	struct coro__thread *t = loop->thread;
@@ -157,29 +157,41 @@ static void coro__task_enter(struct coro__loop *loop, struct coro *task)
 	*t->errno_p = saved_errno;
 }
 
-void coro__task_run(struct coro__loop *loop, struct coro *task)
+/* Until it parks, ends, gives its turn away, or starts another eagerly. */
+static void coro__task_step(struct coro__loop *loop, struct coro *task)
 {
-	struct coro *eager;
-
-	if (task->task.root.cancelled &&
-	    task->shm->state == CORO_STATE_CREATED) {
-		if (task->task.dispose)
-			task->task.dispose(task->arg);
-		coro__close_created(task, -ECANCELED);
-		coro__task_end(loop, task);
+	if (!task->task.root.cancelled ||
+	    task->shm->state != CORO_STATE_CREATED) {
+		coro__task_enter(loop, task);
 		return;
 	}
+	if (task->task.dispose)
+		task->task.dispose(task->arg);
+	coro__close_created(task, -ECANCELED);
+}
+
+/* Eager starts nest, and are no recursion here. */
+void coro__task_run(struct coro__loop *loop, struct coro *task)
+{
+	struct coro *next;
+
 	loop->budget = CORO__BUDGET;
-	for (;;) {
-		coro__task_enter(loop, task);
-		eager = loop->eager;
-		if (!eager)
-			break;
-		loop->eager = NULL;
-		coro__task_run(loop, eager);
+	while (task) {
+		coro__task_step(loop, task);
+		next = loop->eager;
+		if (next) {
+			loop->eager = NULL;
+			next->task.spawner = task;
+		} else {
+			next = task->task.spawner;
+			task->task.spawner = NULL;
+			if (task->shm->state == CORO_STATE_CLOSED)
+				coro__task_end(loop, task);
+			/* All of them share a turn, which one can use up. */
+			loop->budget += !loop->budget;
+		}
+		task = next;
 	}
-	if (task->shm->state == CORO_STATE_CLOSED)
-		coro__task_end(loop, task);
 }
 
 void coro__task_interrupt(struct coro__loop *loop, struct coro *task, int why)
@@ -412,10 +424,12 @@ int coro__join(struct coro__thread *t, struct coro *c, long *ret_value)
 		err = coro__wait_begin(&loop);
 		if (err)
 			return err;
+	}
+	/* The others may have had a turn, in which it ended. */
+	if (c->shm->state != CORO_STATE_CLOSED) {
 		if (coro__join_cycle(c, t->task))
 			return -EDEADLK;
 		list_add_tail(&c->task.joiners, &j.joiner.link);
-		c->task.retrieved = true;
 		err = coro__park(loop, &j.wait, CORO_NEVER, CORO_AWAITS_CONTEXT,
 				 c->id);
 		if (err)

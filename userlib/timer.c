@@ -7,18 +7,23 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "loop.h"
 #include "sim.h"
 
 int64_t coro_now(void)
 {
-	const struct coro__sim *sim = coro__thread()->sim;
+	const struct coro__thread *t = coro__thread();
 	struct timespec ts;
+	int64_t now;
 
-	if (sim)
-		return sim->now_ns;
-
+	if (t->sim)
+		return t->sim->now_ns;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * CORO_SEC + ts.tv_nsec;
+	now = ts.tv_sec * CORO_SEC + ts.tv_nsec;
+	/* So a deadline made of it has not passed, or is seen to have. */
+	if (t->loop)
+		t->loop->now_ns = now;
+	return now;
 }
 
 int64_t coro_after(int64_t duration_ns)

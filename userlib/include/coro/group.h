@@ -195,8 +195,9 @@ int coro_spawn_opts(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
  * If the caller is cancelled meanwhile, so is the child.
  *
  * Context: coroutine of a running loop. Suspends; cancellation point.
- * Return: 0; an error of coro_group_spawn(); -ECANCELED; what the child returned,
- * if it failed before it was ready, and -ECHILD if it ended otherwise.
+ * Return: 0; an error of coro_group_spawn(); -ECANCELED; -EDEADLK, see
+ * coro_run_opts(); what the child returned, if it failed before it was ready, and
+ * -ECHILD if it ended otherwise.
  */
 int coro_group_start(struct coro_group *g, long (*fn)(void *arg), void *arg,
 		     long *ret_value);
@@ -282,7 +283,8 @@ unsigned int coro_group_failed(const struct coro_group *g);
  * * the first failure, of a child or @result. With CORO_POLICY_EACH that of a child
  *   does not count, with CORO_POLICY_FIRST only that of the first one to end, and
  *   with CORO_POLICY_ANY only if there were not enough successes
- * * -ECANCELED	 - something around the group was cancelled
+ * * -ECANCELED	 - something around the group was cancelled before the last child
+ *		   ended
  * * -ETIMEDOUT	 - the group's deadline passed and cancelled somebody
  * * -EDEADLK	 - neither the caller nor a child could ever have gone on; the
  *		   children were cancelled
@@ -313,7 +315,8 @@ struct coro_job {
  * The first failure cancels the others. Returns when all have ended.
  *
  * Context: coroutine of a running loop. Suspends unless @nr is 0.
- * Return: 0; the first failure; -ECANCELED; or an error of coro_group_spawn().
+ * Return: 0; the first failure; -ECANCELED; -EDEADLK as coro_group_close(); or an
+ * error of coro_group_open() or coro_group_spawn().
  */
 int coro_gather(struct coro_job *jobs, size_t nr);
 
@@ -323,7 +326,7 @@ int coro_gather(struct coro_job *jobs, size_t nr);
  * @nr: how many; 0 is done at once.
  *
  * Context: coroutine of a running loop. Suspends unless @nr is 0.
- * Return: 0; -ECANCELED; or an error of coro_group_spawn().
+ * Return: 0; -ECANCELED, -EDEADLK or other errors as coro_gather().
  */
 int coro_gather_each(struct coro_job *jobs, size_t nr);
 
@@ -335,8 +338,9 @@ int coro_gather_each(struct coro_job *jobs, size_t nr);
  * The others are cancelled. Returns when all have ended.
  *
  * Context: coroutine of a running loop. Suspends.
- * Return: the index of the first that ended; -EINVAL if @nr is 0; -ECANCELED; or
- * an error of coro_group_spawn().
+ * Return: the index of the first that ended, be it with a failure; -EINVAL if @nr
+ * is 0; -ECANCELED, also if all returned that; -EDEADLK or other errors as
+ * coro_gather().
  */
 long coro_race(struct coro_job *jobs, size_t nr);
 
@@ -352,8 +356,8 @@ long coro_race(struct coro_job *jobs, size_t nr);
  *
  * Context: coroutine of a running loop. Suspends.
  * Return: the index of the first success; -EINVAL for a wrong @need; -ECANCELED;
- * the first failure, if there were not enough successes; or an error of
- * coro_group_spawn().
+ * if there were not enough successes the first failure, or -ECANCELED if none
+ * failed; -EDEADLK or other errors as coro_gather().
  */
 long coro_any(struct coro_job *jobs, size_t nr, size_t need,
 	      int64_t stagger_ns);
@@ -378,7 +382,8 @@ enum coro_until {
  * @until: CORO_UNTIL_*.
  * @deadline_ns: when to stop waiting, which is no error; or CORO_NEVER.
  *
- * Cancels nobody. coro_result() tells which have ended and how.
+ * Cancels nobody. coro_result() tells which have ended and how; a failure that nobody
+ * asks for is reported (coro/report.h).
  *
  * Context: coroutine of a running loop. May suspend; cancellation point.
  * Return:

@@ -79,7 +79,7 @@ enum coro_scope_state {
  *
  * A scope must be left by the coroutine that entered it, before those around it.
  * One that is still there when that coroutine's function returns is left then,
- * and coro/debug.h can report it. coro_yield() is refused between the two, since
+ * and coro/report.h tells of it. coro_yield() is refused between the two, since
  * whoever resumed would go on inside the scope.
  *
  * Context: coroutine of a running loop. Does not suspend. Not a cancellation
@@ -116,7 +116,8 @@ int coro_scope_shield(struct coro_scope *s, int64_t deadline_ns);
  * Return:
  * * -ETIMEDOUT	 - @result is -ECANCELED, and the deadline of @s was why
  * * 0		 - @result is -ECANCELED, and coro_scope_cancel() was why
- * * -EINVAL	 - @s is not the innermost scope of the caller; nothing changes
+ * * -EINVAL	 - @s is not the innermost scope of the caller, or a group's;
+ *		   nothing changes
  * * @result	 - else
  */
 long coro_scope_leave(struct coro_scope *s, long result);
@@ -136,11 +137,12 @@ int coro_scope_cancel(struct coro_scope *s);
 /**
  * coro_scope_set_deadline() - move a scope's deadline
  * @s: a scope that was entered and not left.
- * @deadline_ns: the new one; CORO_NEVER for none.
+ * @deadline_ns: the new one; CORO_NEVER for none. A time that has passed is as in
+ *	coro_scope_enter().
  *
  * Context: as coro_scope_cancel().
- * Return: 0; -EALREADY if @s is cancelled by itself; -EINVAL if @s is NULL or
- * was left.
+ * Return: 0; -EALREADY if @s is cancelled by itself, or was given a time that had
+ * passed; -EINVAL if @s is NULL or was left.
  */
 int coro_scope_set_deadline(struct coro_scope *s, int64_t deadline_ns);
 
