@@ -40,7 +40,8 @@ void boost_queue(long n)
 		fibers::fiber([] {
 			void *item;
 
-			while (there.pop(item) == fibers::channel_op_status::success)
+			while (there.pop(item) ==
+			       fibers::channel_op_status::success)
 				back.push(item);
 		}).detach();
 		started = true;

@@ -228,17 +228,14 @@ static const struct contender cancelled[] = {
 	{ "asyncio", PYTHON, asyncio_cancelled },
 };
 
-#define FIGURE(figure, what, step)                                            \
-	{                                                                     \
-#figure, what, step, figure, sizeof(figure) / sizeof(*figure) \
-	}
+#define NR(array) (sizeof(array) / sizeof(*(array)))
 
 static const struct figure figures[] = {
-	FIGURE(task, "spawn and join", 1),
-	FIGURE(mutex, "lock and unlock", 1),
-	FIGURE(queue, "round trip", 1),
-	FIGURE(timer, "add and cancel", 1),
-	FIGURE(cancelled, "waiting task", CROWD),
+	{ "task", "spawn and join", 1, task, NR(task) },
+	{ "mutex", "lock and unlock", 1, mutex, NR(mutex) },
+	{ "queue", "round trip", 1, queue, NR(queue) },
+	{ "timer", "add and cancel", 1, timer, NR(timer) },
+	{ "cancelled", "waiting task", CROWD, cancelled, NR(cancelled) },
 };
 
 struct program {
@@ -251,8 +248,7 @@ static long run(void *arg)
 {
 	const struct program *p = arg;
 
-	return rounds_main(p->argc, p->argv, figures,
-			   sizeof(figures) / sizeof(*figures));
+	return rounds_main(p->argc, p->argv, figures, NR(figures));
 }
 
 int main(int argc, char **argv)

@@ -140,11 +140,11 @@ static int coro__lookup_start(struct coro__lookup *l)
 	struct gaicb *all[] = { &l->ask };
 	int err = coro__fault(CORO_FAULT_SYSCALL);
 
-	if (!err)
-		err = coro__lookup_error(
-			getaddrinfo_a(GAI_NOWAIT, all, 1, &done));
+	if (err)
+		return err;
+	err = getaddrinfo_a(GAI_NOWAIT, all, 1, &done);
 	/* It says so if it cannot make a thread. */
-	return err == -EAGAIN ? -ENOMEM : err;
+	return err == EAI_AGAIN ? -ENOMEM : coro__lookup_error(err);
 }
 
 int coro_net_resolve(const char *host, const char *service,

@@ -767,8 +767,7 @@ static long outlive_open_groups(void *arg)
 	return coro_sleep(0);
 }
 
-TEST_F(group,
-       children_of_a_group_that_was_left_open_are_cancelled_and_the_loops)
+TEST_F(group, children_of_a_group_left_open_become_the_loops)
 {
 	EXPECT_EQ(0, coro_run(outlive_open_groups, NULL));
 }

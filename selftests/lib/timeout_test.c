@@ -433,8 +433,7 @@ static long enter_too_late(void *arg)
 }
 
 /* TMO-14 */
-TEST_F(timeout,
-       deadline_in_the_past_is_met_by_the_first_wait_and_by_nothing_else)
+TEST_F(timeout, deadline_in_the_past_is_met_by_the_first_wait_alone)
 {
 	EXPECT_EQ(0, coro_run(enter_too_late, NULL));
 }
@@ -516,8 +515,7 @@ static long swallow(void *arg)
 }
 
 /* TMO-18, TMO-19, TMO-20 */
-TEST_F(timeout,
-       other_result_of_an_expired_scope_counts_and_it_says_that_it_expired)
+TEST_F(timeout, other_result_of_an_expired_scope_counts)
 {
 	EXPECT_EQ(0, coro_run(swallow, NULL));
 }
