@@ -113,7 +113,8 @@ void coro__group_ended(struct coro__loop *loop, struct coro__group *g,
 
 	coro__group_count(g, value);
 	/* What the group's close returns, or somebody is told, is not unseen. */
-	if (g->opts.ended || value == g->error)
+	if (g->opts.ended ||
+	    (g->opts.policy != CORO_POLICY_EACH && value == g->error))
 		child->task.retrieved = true;
 	if (coro__group_decides(g, value))
 		coro__group_decide(loop, g);

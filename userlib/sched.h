@@ -120,10 +120,13 @@ coro__scope_held(const struct coro *c, const struct coro__scope *until,
  * A function of @c has returned: ends what it left open, those inside @until or all.
  * To be used right after the call of that function.
  */
-#define CORO__SCOPE_ABANDON(c, until)              \
-	coro__scope_abandon(                       \
-		(c), (until),                      \
-		__builtin_alloca(coro__scope_held( \
-			(c), (until), __builtin_frame_address(0))))
+#define CORO__SCOPE_ABANDON(who, last)                                       \
+	({                                                                   \
+		struct coro *c_ = (who);                                     \
+		const struct coro__scope *until_ = (last);                   \
+		size_t held_ = coro__scope_held(c_, until_,                  \
+						__builtin_frame_address(0)); \
+		coro__scope_abandon(c_, until_, __builtin_alloca(held_));    \
+	})
 
 #endif /* CORO_USERLIB_SCHED_H */
