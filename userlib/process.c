@@ -32,8 +32,8 @@ struct coro_process {
 	int pidfd; /* -1 if it was reaped before it was opened */
 	int pipes[3];
 	bool kill;
-	pthread_mutex_t lock; /* for the following two */
-	enum coro__process_state state;
+	pthread_mutex_t lock; /* to write the following two */
+	enum coro__process_state state; /* read by any thread */
 	int status;
 
 	/* After coro_process_free(). */
@@ -45,6 +45,18 @@ struct coro_process {
 
 /* Those that were freed and run, and that no loop is to reap. Any thread's. */
 static struct coro_process *coro__orphans;
+
+static enum coro__process_state
+coro__process_state(const struct coro_process *p)
+{
+	return __atomic_load_n(&p->state, __ATOMIC_ACQUIRE);
+}
+
+static void coro__process_set_state(struct coro_process *p,
+				    enum coro__process_state state)
+{
+	__atomic_store_n(&p->state, state, __ATOMIC_RELEASE);
+}
 
 static int coro__pidfd_open(pid_t pid)
 {
@@ -127,10 +139,10 @@ static bool coro__process_ended(struct coro_process *p)
 	if (p->state == CORO__PROCESS_RUNS) {
 		err = coro__pidfd_wait(p->pidfd, &info, 0);
 		if (err == -ECHILD) {
-			p->state = CORO__PROCESS_LOST;
+			coro__process_set_state(p, CORO__PROCESS_LOST);
 		} else if (!err && info.si_pid) {
 			p->status = coro__status(&info);
-			p->state = CORO__PROCESS_ENDED;
+			coro__process_set_state(p, CORO__PROCESS_ENDED);
 		}
 	}
 	ended = p->state != CORO__PROCESS_RUNS;
@@ -342,7 +354,7 @@ static int coro__process_wait(struct coro_process *p, int *ret_status,
 		if (ret < 0)
 			return ret;
 	}
-	if (p->state != CORO__PROCESS_ENDED)
+	if (coro__process_state(p) != CORO__PROCESS_ENDED)
 		return -ECHILD;
 	if (ret_status)
 		*ret_status = p->status;
@@ -373,8 +385,8 @@ int coro_process_kill(struct coro_process *p, int sig)
 
 	if (!p)
 		return -EINVAL;
-	/* The kernel knows the process by more than its number. */
-	if (p->pidfd < 0)
+	/* One that the kernel reaps by itself takes signals for a moment longer. */
+	if (coro__process_state(p) != CORO__PROCESS_RUNS)
 		return -ESRCH;
 	err = syscall(SYS_pidfd_send_signal, p->pidfd, sig, NULL, 0) ? -errno :
 								       0;
