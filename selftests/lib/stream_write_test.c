@@ -512,6 +512,7 @@ static long close_under(struct coro_stream *s, bool writes)
 {
 	struct call r = { .s = s }, w = { .s = s };
 	struct coro *rc = call_start(call_read, &r, CORO_AWAITS_IO), *wc = NULL;
+	long ret;
 
 	if (writes)
 		wc = block_writer(&w);
@@ -521,7 +522,9 @@ static long close_under(struct coro_stream *s, bool writes)
 	EXPECT_EQ(-EBADF, coro_await(rc));
 	if (writes) {
 		EXPECT_NE(POISON_LONG, w.ret);
-		EXPECT_LT(0, coro_await(wc));
+		ret = coro_await(wc);
+		/* Of its own bytes perhaps none had been sent. */
+		EXPECT_TRUE(ret > 0 || ret == -EBADF);
 	}
 	coro_stream_free(s);
 	return 0;
