@@ -8,8 +8,6 @@ usage: asyncio_peer.py, started by the program "tasks"
 import asyncio
 import sys
 
-CROWD = 10000
-
 
 async def brief():
     pass
@@ -56,12 +54,11 @@ async def forever():
 
 
 async def cancelled(n):
-    for _ in range(0, n, CROWD):
-        tasks = [asyncio.create_task(forever()) for _ in range(CROWD)]
-        await asyncio.sleep(0)
-        for one in tasks:
-            one.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    tasks = [asyncio.create_task(forever()) for _ in range(n)]
+    await asyncio.sleep(0)
+    for one in tasks:
+        one.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 FIGURES = {f.__name__: f for f in (task, mutex, queue, timer, cancelled)}

@@ -12,7 +12,7 @@
 #include "fiber.h"
 #include "rounds.h"
 
-#define CROWD 10000
+#define CROWD_ROUNDS 3
 
 static long brief(void *arg)
 {
@@ -117,20 +117,18 @@ static long wait_for_ever(void *arg)
 	return coro_sleep(CORO_NEVER);
 }
 
-/* Those that wait are cancelled; what is counted is one of them, from start to end. */
+/* @n are started, wait, are cancelled and end. */
 static void coro_cancelled(long n)
 {
 	struct coro_group g;
 
-	for (long done = 0; done < n; done += CROWD) {
-		coro_group_open(&g, NULL);
-		for (long i = 0; i < CROWD; i++)
-			must(!coro_group_spawn(&g, wait_for_ever, NULL),
-			     "coro_group_spawn");
-		coro_sleep(0);
-		coro_group_cancel(&g);
-		must(!coro_group_close(&g, 0), "coro_group_close");
-	}
+	coro_group_open(&g, NULL);
+	for (long i = 0; i < n; i++)
+		must(!coro_group_spawn(&g, wait_for_ever, NULL),
+		     "coro_group_spawn");
+	coro_sleep(0);
+	coro_group_cancel(&g);
+	must(!coro_group_close(&g, 0), "coro_group_close");
 }
 
 /* It ends with the pipe. */
@@ -223,11 +221,6 @@ static const struct contender timer[] = {
 	{ "asyncio", PYTHON, asyncio_timer },
 };
 
-static const struct contender cancelled[] = {
-	{ "libcoro", "", coro_cancelled },
-	{ "asyncio", PYTHON, asyncio_cancelled },
-};
-
 #define NR(array) (sizeof(array) / sizeof(*(array)))
 
 static const struct figure figures[] = {
@@ -235,8 +228,39 @@ static const struct figure figures[] = {
 	{ "mutex", "lock and unlock", 1, mutex, NR(mutex) },
 	{ "queue", "round trip", 1, queue, NR(queue) },
 	{ "timer", "add and cancel", 1, timer, NR(timer) },
-	{ "cancelled", "waiting task", CROWD, cancelled, NR(cancelled) },
 };
+
+/* Crowds take long: few rounds, and as many of each size as is one of the largest. */
+static void measure_crowd(const char *figure, const char *name,
+			  const char *package, long n, long times,
+			  void (*run)(long n))
+{
+	run(n);
+	printf("time\t%s\twaiting task\t%s\t%s", figure, name, package);
+	for (int round = 0; round < CROWD_ROUNDS; round++) {
+		int64_t begun = coro_now();
+
+		for (long i = 0; i < times; i++)
+			run(n);
+		printf("\t%.1f",
+		       (double)(coro_now() - begun) / (double)(n * times));
+	}
+	printf("\n");
+}
+
+static void crowds(void)
+{
+	measure_crowd("cancelled-10000", "libcoro", "", 10000, 10,
+		      coro_cancelled);
+	measure_crowd("cancelled-10000", "asyncio", PYTHON, 10000, 1,
+		      asyncio_cancelled);
+	measure_crowd("cancelled-10000", "libcoro-1000", "", 1000, 100,
+		      coro_cancelled);
+	measure_crowd("cancelled-10000", "libcoro-100000", "", 100000, 1,
+		      coro_cancelled);
+	measure_crowd("cancelled-10000", "libcoro-1000000", "", 1000000, 1,
+		      coro_cancelled);
+}
 
 struct program {
 	int argc;
@@ -247,8 +271,11 @@ struct program {
 static long run(void *arg)
 {
 	const struct program *p = arg;
+	int ret = rounds_main(p->argc, p->argv, figures, NR(figures));
 
-	return rounds_main(p->argc, p->argv, figures, NR(figures));
+	if (!ret && p->argc == 1)
+		crowds();
+	return ret;
 }
 
 int main(int argc, char **argv)
