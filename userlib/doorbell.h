@@ -13,6 +13,18 @@ struct coro__note {
 	void (*run)(struct coro__loop *loop, struct coro__note *note);
 };
 
+/*
+ * SIGINT, for a loop that asked for it: see interrupt.h. Here, because the stack
+ * that the loop is on is gone when its thread exits in a coroutine.
+ */
+struct coro__interrupt {
+	struct coro__note note;
+	bool active; /* while the first coroutine runs */
+	bool holds; /* has a reference to the loop */
+	bool posted; /* by the handler, on any thread */
+	bool told; /* the loop ran the note */
+};
+
 /* Outlives its loop for as long as somebody has a reference. */
 struct coro_loop {
 	/* One for the loop, one for each holder, one for each thread in coro__post_to(). */
@@ -25,6 +37,7 @@ struct coro_loop {
 	/* The loop's alone. */
 	uint64_t rings; /* what the READ writes */
 	struct coro__watch watch;
+	struct coro__interrupt interrupt;
 };
 
 int coro__doorbell_new(struct coro_loop **ret_loop);

@@ -176,26 +176,25 @@ err_sim:
 static int coro__loop_run(struct coro__loop *loop, long (*fn)(void *arg),
 			  void *arg, void *origin, long *ret_value)
 {
-	struct coro__interrupt interrupt;
 	int err;
 
 	err = coro__create(&loop->main, fn, arg, "main", origin);
 	if (err)
 		return err;
 	if (loop->opts.flags & CORO_RUN_F_INTERRUPT)
-		err = coro__interrupt_begin(loop, &interrupt);
+		err = coro__interrupt_begin(loop);
 	if (err)
 		goto out;
 	err = coro__start_in(loop->main, loop->opts.context);
 	if (err) {
-		coro__interrupt_end(loop);
+		coro__interrupt_end(loop->shared);
 		goto out;
 	}
 	loop->thread->sched->be->remote->begin_loop(loop);
 	loop->main->task.retrieved = true;
 	while (loop->main->shm->state != CORO_STATE_CLOSED)
 		coro__loop_step(loop);
-	coro__interrupt_end(loop);
+	coro__interrupt_end(loop->shared);
 	coro__loop_end(loop);
 	coro__report_failures(loop);
 	if (coro__interrupt_ended(loop))

@@ -12,7 +12,6 @@
 #include "timer.h"
 
 struct coro__buffers;
-struct coro__interrupt;
 struct coro_loop;
 
 struct coro__loop {
@@ -37,11 +36,9 @@ struct coro__loop {
 	bool closing; /* main ended: no multishot goes on */
 	bool listens; /* others can ring */
 	bool knows_waitid;
-	bool interrupted; /* SIGINT cancelled main */
 	unsigned int main_cancels; /* how often main was cancelled, by whomever */
 	struct coro__buffers *buffers;
 	struct coro__sim *sim; /* NULL for real time */
-	struct coro__interrupt *interrupt; /* while main runs, if asked for */
 	struct coro_loop *shared; /* what other threads know of the loop */
 	struct coro_loop_opts opts;
 };

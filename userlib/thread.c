@@ -36,10 +36,10 @@ static void coro__thread_exit(void *arg)
 
 	coro__watchdog_end(t);
 	/* By pthread_exit() out of a coroutine: the loop cannot go on. */
-	if (t->loop)
-		coro__interrupt_end(t->loop);
-	if (t->shared)
+	if (t->shared) {
+		coro__interrupt_end(t->shared);
 		coro__doorbell_abandon(t->shared);
+	}
 	t->shared = NULL;
 	t->loop = NULL;
 	t->task = NULL;
