@@ -288,11 +288,11 @@ TEST_F(seeds, same_seed_gives_the_same_order)
 
 	ASSERT_EQ(0, pipe(pipes));
 	for (uint64_t seed = 1; seed <= 20; seed++) {
-		struct world a = { .seed = seed, .faults = true }, b = a, c = a;
+		struct world a = { .seed = seed,
+				   .faults = true,
+				   .pipes = { -1, -1 } };
+		struct world b = a, c = a;
 
-		a.pipes[0] = a.pipes[1] = -1;
-		b.pipes[0] = b.pipes[1] = -1;
-		c.pipes[0] = c.pipes[1] = -1;
 		c.seed = seed + 100;
 		try_seed(&a);
 		try_seed(&b);
