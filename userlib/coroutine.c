@@ -216,7 +216,7 @@ int coro_throw(struct coro *c, int err, long *ret_value)
 	struct coro *leaf;
 	int ret;
 
-	if (err >= 0 || err < -4095)
+	if (!coro__is_error(err))
 		return -EINVAL;
 	ret = coro__drivable(c, &leaf);
 	if (ret)
@@ -435,7 +435,7 @@ void coro_put(struct coro *c)
 	ignored = coro_close(c, &value) == -EAGAIN;
 	if (ignored)
 		value = -EAGAIN;
-	if (value != CORO_EXIT && value < 0 && value >= -4095)
+	if (value != CORO_EXIT && coro__is_error(value))
 		coro__report(c, CORO_REPORT_CLEANUP, value);
 	if (--c->refs)
 		return;

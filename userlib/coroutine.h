@@ -229,6 +229,18 @@ static inline void coro__set_suspended(struct coro *c, enum coro_awaits kind,
 	coro__set_awaits(c, kind, arg);
 }
 
+/* A value that by convention is a negative errno. */
+static inline bool coro__is_error(long value)
+{
+	return value < 0 && value >= -4095;
+}
+
+/* One that is not a cancel, which is neither failure nor success. */
+static inline bool coro__is_failure(long value)
+{
+	return coro__is_error(value) && value != -ECANCELED;
+}
+
 /* @c has just ended, with c->value. */
 static inline void coro__tell_end(struct coro *c)
 {

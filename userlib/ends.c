@@ -26,12 +26,11 @@ struct coro_ends {
 static void coro__end_add(struct coro__end *e)
 {
 	struct coro_ends *ends = e->ends;
-	long value = e->coro->value;
 
 	list_add_tail(&ends->ended, &e->ended);
 	ends->left--;
 	ends->nr_ended++;
-	ends->nr_failed += value < 0 && value >= -4095 && value != -ECANCELED;
+	ends->nr_failed += coro__is_failure(e->coro->value);
 }
 
 static void coro__end_told(struct coro__loop *loop, struct coro__joiner *j)

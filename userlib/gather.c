@@ -30,7 +30,7 @@ static void coro__gather_ended(void *arg, struct coro *child, long value)
 {
 	struct coro__gather *all = arg;
 	struct coro_job *job = child->arg;
-	bool failed = value < 0 && value >= -4095 && value != -ECANCELED;
+	bool failed = coro__is_failure(value);
 
 	if (!all->won && value != -ECANCELED && !(all->any && failed)) {
 		all->won = true;

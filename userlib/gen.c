@@ -92,7 +92,7 @@ static int coro__gen_stepped(struct coro_gen *g, int ret, long value,
 		return 1;
 	}
 	list_del(&g->all);
-	return value < 0 && value >= -4095 ? (int)value : 0;
+	return coro__is_error(value) ? (int)value : 0;
 }
 
 int coro_gen_send(struct coro_gen *g, long value, long *ret_value)

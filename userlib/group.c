@@ -10,11 +10,6 @@
 static_assert(sizeof(struct coro__group) <= sizeof(struct coro_group),
 	      "struct coro_group has no room for what is in it");
 
-static bool coro__is_failure(long value)
-{
-	return value < 0 && value >= -4095 && value != -ECANCELED;
-}
-
 int coro_group_open(struct coro_group *group,
 		    const struct coro_group_opts *opts)
 {
@@ -195,8 +190,6 @@ static long coro__group_result(struct coro__group *g, long result)
 	bool enough = g->opts.policy == CORO_POLICY_ANY &&
 		      g->ok >= (g->opts.need ? g->opts.need : 1);
 
-	if (coro__is_failure(result) && !g->error)
-		return result;
 	if (g->error && g->opts.policy != CORO_POLICY_EACH && !enough)
 		return g->error;
 	if (coro__is_failure(result))

@@ -59,8 +59,7 @@ void coro__info_read(const struct coro_shm_context *shm, uint32_t index,
 
 void coro__report_failure(struct coro *c)
 {
-	if (c->task.retrieved || c->value >= 0 || c->value < -4095 ||
-	    c->value == -ECANCELED)
+	if (c->task.retrieved || !coro__is_failure(c->value))
 		return;
 	c->task.retrieved = true;
 	coro__report(c, CORO_REPORT_NEVER_RETRIEVED, c->value);

@@ -123,7 +123,7 @@ static void coro__task_end(struct coro__loop *loop, struct coro *task)
 	}
 	if (task->task.starter)
 		coro__starter_tell(loop, task,
-				   task->value < 0 && task->value >= -4095 ?
+				   coro__is_error(task->value) ?
 					   (int)task->value :
 					   -ECHILD,
 				   0);
