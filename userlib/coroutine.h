@@ -117,6 +117,7 @@ struct coro__thread {
 	struct coro_loop *shared; /* of @loop */
 	struct coro__sched *sched;
 	struct coro__sim *sim; /* of @loop */
+	int64_t now_ns; /* what coro_now() said last */
 	struct coro__watchdog *watchdog; /* or NULL */
 	uint64_t last_key; /* of struct coro__task; the thread's number above CORO__KEY_BITS */
 	int *errno_p; /* NULL until the thread was set up */

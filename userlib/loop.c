@@ -36,7 +36,6 @@ static void coro__loop_expire(struct coro__loop *loop)
 	if (!loop->timers.root)
 		return;
 	now = coro_now();
-	loop->now_ns = now;
 	while (loop->timers.root && loop->timers.root->deadline_ns <= now) {
 		struct coro__timer *t = loop->timers.root;
 
@@ -152,7 +151,7 @@ static int coro__loop_init(struct coro__loop *loop, struct coro__thread *t,
 	list_init(&loop->multishots);
 	list_init(&loop->gens);
 	coro__scope_add(&loop->scope, NULL, NULL, false);
-	loop->now_ns = coro_now();
+	coro_now(); /* what it said last may be another run's time */
 	list_init(&loop->orphans);
 	err = coro__loop_opts(opts, &loop->opts);
 	if (!err)
@@ -169,7 +168,7 @@ static int coro__loop_init(struct coro__loop *loop, struct coro__thread *t,
 err_doorbell:
 	coro__doorbell_drop(loop->shared);
 err_sim:
-	coro__sim_end(loop);
+	coro__sim_end(t);
 	return err;
 }
 
@@ -235,7 +234,7 @@ static int coro__run(long (*fn)(void *arg), void *arg,
 	coro__mark_given();
 	io_uring_queue_exit(&loop.ring);
 	coro__doorbell_drop(loop.shared);
-	coro__sim_end(&loop);
+	coro__sim_end(t);
 out:
 	errno = saved;
 	return err;

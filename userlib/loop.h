@@ -31,7 +31,6 @@ struct coro__loop {
 	uint64_t outside; /* parked ones that only others can wake */
 	struct coro__scope scope; /* of all */
 	struct coro *eager; /* to run before the one that left its turn for it */
-	int64_t now_ns; /* no later than now */
 	unsigned int budget; /* waits until the running one must take turns */
 	bool closing; /* main ended: no multishot goes on */
 	bool listens; /* others can ring */

@@ -132,7 +132,7 @@ static void coro__timed_arm(struct coro__timed *s, int64_t deadline_ns)
 static bool coro__has_passed(const struct coro__loop *loop, int64_t deadline_ns)
 {
 	/* What was computed from coro_now() is no later than this if it has. */
-	return deadline_ns <= loop->now_ns;
+	return deadline_ns <= loop->thread->now_ns;
 }
 
 void coro__timed_enter(struct coro__loop *loop, struct coro__timed *s,

@@ -53,7 +53,7 @@ int coro__sim_begin(struct coro__loop *loop)
 		return err;
 	if (opts.start_ns < 0 || opts.patience_ns < 0)
 		return -EINVAL;
-	sim = calloc(1, sizeof(*sim));
+	sim = coro__calloc(1, sizeof(*sim));
 	if (!sim)
 		return -ENOMEM;
 	sim->opts = opts;
@@ -63,14 +63,14 @@ int coro__sim_begin(struct coro__loop *loop)
 	sim->dice = opts.seed;
 	loop->sim = sim;
 	loop->thread->sim = sim;
-	loop->now_ns = sim->now_ns;
+	coro_now();
 	return 0;
 }
 
-void coro__sim_end(struct coro__loop *loop)
+void coro__sim_end(struct coro__thread *t)
 {
-	loop->thread->sim = NULL;
-	free(loop->sim);
+	free(t->sim);
+	t->sim = NULL;
 }
 
 struct coro *coro__sim_pick(struct coro__sim *sim, const struct list *ready)

@@ -17,7 +17,9 @@ struct coro__sim {
 
 /* 0, with loop->sim set if there is to be one; or the error of bad options. */
 int coro__sim_begin(struct coro__loop *loop);
-void coro__sim_end(struct coro__loop *loop);
+
+/* The loop, or the thread inside it, has ended. */
+void coro__sim_end(struct coro__thread *t);
 
 /* The next to run, of those in @ready, which is not empty. */
 struct coro *coro__sim_pick(struct coro__sim *sim, const struct list *ready);

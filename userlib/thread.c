@@ -10,6 +10,7 @@
 #include "interrupt.h"
 #include "remote.h"
 #include "report.h"
+#include "sim.h"
 
 __thread struct coro__thread coro__this;
 
@@ -46,6 +47,7 @@ static void coro__thread_exit(void *arg)
 	t->act = NULL;
 	t->cur = NULL;
 	t->kept = false;
+	coro__sim_end(t);
 	coro__place_drop(&t->place);
 	s = t->sched;
 	t->sched = NULL;

@@ -7,23 +7,20 @@
 #include <stddef.h>
 #include <time.h>
 
-#include "loop.h"
 #include "sim.h"
 
 int64_t coro_now(void)
 {
-	const struct coro__thread *t = coro__thread();
+	struct coro__thread *t = coro__thread();
 	struct timespec ts;
-	int64_t now;
 
-	if (t->sim)
-		return t->sim->now_ns;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	now = ts.tv_sec * CORO_SEC + ts.tv_nsec;
-	/* So a deadline made of it has not passed, or is seen to have. */
-	if (t->loop)
-		t->loop->now_ns = now;
-	return now;
+	if (t->sim) {
+		t->now_ns = t->sim->now_ns;
+	} else {
+		clock_gettime(CLOCK_MONOTONIC, &ts);
+		t->now_ns = ts.tv_sec * CORO_SEC + ts.tv_nsec;
+	}
+	return t->now_ns;
 }
 
 int64_t coro_after(int64_t duration_ns)

@@ -71,8 +71,10 @@ enum coro_scope_state {
 /**
  * coro_scope_enter() - begin a scope
  * @s: the scope.
- * @deadline_ns: when it is cancelled, or CORO_NEVER. A time that has passed
- *	cancels it at its first wait.
+ * @deadline_ns: when it is cancelled, or CORO_NEVER. A time that had passed when
+ *	the thread looked at the clock last, with coro_now() or coro_after() as
+ *	well, fails the first wait; one that passed since, the first that
+ *	suspends.
  *
  * Coroutines that the caller awaits inline or resumes are inside as well; those
  * that it spawns are not, unless into a group that was opened inside.
