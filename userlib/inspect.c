@@ -57,6 +57,26 @@ void coro__info_read(const struct coro_shm_context *shm, uint32_t index,
 							  __ATOMIC_RELAXED);
 }
 
+bool coro__info_find(const struct coro_shm_context *shm, char *name,
+		     struct coro_info *info)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&coro__list_lock);
+	for (struct list *l = coro__scheds.next; l != &coro__scheds && !found;
+	     l = l->next) {
+		const struct coro__space *sp =
+			&container_of(l, struct coro__sched, all)->space;
+
+		found = shm >= sp->table && shm < sp->table + sp->max;
+		if (found)
+			coro__info_read(shm, (uint32_t)(shm - sp->table), name,
+					info);
+	}
+	pthread_mutex_unlock(&coro__list_lock);
+	return found;
+}
+
 void coro__report_failure(struct coro *c)
 {
 	if (c->task.retrieved || !coro__is_failure(c->value))

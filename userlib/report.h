@@ -36,6 +36,10 @@ void coro__report_from_env(void);
 void coro__info_read(const struct coro_shm_context *shm, uint32_t index,
 		     char *name, struct coro_info *info);
 
+/* The same of an address that may be of a table which is gone: then false. */
+bool coro__info_find(const struct coro_shm_context *shm, char *name,
+		     struct coro_info *info);
+
 /* A word for what is awaited. */
 const char *coro__awaits_name(enum coro_awaits awaits);
 

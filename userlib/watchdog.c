@@ -33,8 +33,8 @@ struct coro__watchdog {
 	bool stop;
 	/* Written by the loop, atomic. */
 	uint64_t steps;
-	struct coro_shm_context *running; /* its table outlives the watch */
-	uint32_t index;
+	const struct coro_shm_context
+		*running; /* only an address: see coro__info_find() */
 	/* Written by the handler in the watched thread. */
 	void *stack[CORO__WATCHDOG_FRAMES];
 	int nr_stack;
@@ -85,7 +85,6 @@ static void coro__watchdog_report(struct coro__watchdog *dog, uint64_t step,
 	struct coro_report r = { .size = sizeof(r),
 				 .kind = CORO_REPORT_SLOW_STEP,
 				 .duration_ns = duration_ns };
-	struct coro_shm_context *shm;
 	char name[CORO_NAME_LEN];
 	struct coro_info info;
 
@@ -93,11 +92,9 @@ static void coro__watchdog_report(struct coro__watchdog *dog, uint64_t step,
 		r.stack = dog->stack;
 		r.nr_stack = (size_t)dog->nr_stack;
 	}
-	shm = __atomic_load_n(&dog->running, __ATOMIC_RELAXED);
-	if (!shm)
+	if (!coro__info_find(__atomic_load_n(&dog->running, __ATOMIC_RELAXED),
+			     name, &info))
 		return;
-	coro__info_read(shm, __atomic_load_n(&dog->index, __ATOMIC_RELAXED),
-			name, &info);
 	/* The stack may be of the next step already. */
 	if (__atomic_load_n(&dog->steps, __ATOMIC_ACQUIRE) != step)
 		r.nr_stack = 0;
@@ -148,12 +145,9 @@ static void *coro__watchdog_main(void *arg)
 
 void coro__watchdog_step(struct coro__watchdog *dog, const struct coro *task)
 {
-	if (task) {
+	if (task)
 		__atomic_store_n(&dog->running, task->task.cur->shm,
 				 __ATOMIC_RELAXED);
-		__atomic_store_n(&dog->index, CORO_INDEX(task->task.cur->id),
-				 __ATOMIC_RELAXED);
-	}
 	__atomic_store_n(&dog->steps, dog->steps + 1, __ATOMIC_RELEASE);
 }
 
