@@ -22,7 +22,6 @@ struct coro__server {
 	long (*fn)(struct coro_stream *s, void *arg);
 	void *arg;
 	struct coro_group connections;
-	unsigned int live;
 	struct coro_semaphore room;
 };
 
@@ -152,13 +151,22 @@ static long coro__serve_all(struct coro__server *s, struct coro_group *outer)
 				       .group = outer };
 	struct coro_scope shield;
 	struct coro *accept;
-	long err;
+	long value;
+	int err;
 
 	coro_scope_shield(&shield, CORO_NEVER);
 	coro_group_open(&s->connections, &each);
 	err = coro_spawn_opts(&accept, coro__serve_accept, s, &how);
-	if (!err)
-		err = coro_await(accept);
+	if (!err) {
+		err = coro_await_value(accept, &value);
+		if (!err) {
+			err = (int)value;
+		} else {
+			/* Nothing goes on: nor must new ones come in. */
+			coro_cancel(accept);
+			coro_put(accept);
+		}
+	}
 	coro_scope_set_deadline(coro_group_scope(&s->connections),
 				coro_after(s->opts.grace_ns));
 	coro_group_close(&s->connections, 0);
