@@ -57,9 +57,8 @@ static int coro__lookup_error(int err)
 	case EAI_MEMORY:
 		return -ENOMEM;
 	case EAI_FAIL:
+	case EAI_SYSTEM: /* with an errno of the resolver's thread */
 		return -EIO;
-	case EAI_SYSTEM:
-		return errno ? -errno : -EIO;
 	case EAI_NONAME:
 	case EAI_NODATA:
 	case EAI_ADDRFAMILY:

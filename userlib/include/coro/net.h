@@ -29,9 +29,8 @@ struct addrinfo;
  * * -EAGAIN	 - the name servers do not answer now
  * * -EINVAL	 - wrong arguments or @hints
  * * -ENOMEM	 - no memory, or no more threads
- * * -EIO	 - the name servers failed for good
+ * * -EIO	 - the name servers failed for good, or a system call did
  * * -ETIMEDOUT, -ECANCELED, -EPERM, -EDEADLK - see coro/io.h
- * * others	 - of a system call
  */
 int coro_net_resolve(const char *host, const char *service,
 		     const struct addrinfo *hints, struct addrinfo **ret_list,
