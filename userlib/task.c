@@ -46,9 +46,11 @@ int coro__wait_begin(struct coro__loop **ret_loop)
 
 	if (!t->task)
 		return -EPERM;
-	if (!--loop->budget)
-		coro__give_turn(loop);
 	*ret_loop = loop;
+	if (!--loop->budget) {
+		coro__give_turn(loop);
+		t = loop->thread;
+	}
 	if (t->sim && coro__sim_fault(t->sim, CORO_FAULT_CANCEL))
 		coro__scope_cancel(loop, &t->task->task.root);
 	if (!t->task->task.scope->cancelled)

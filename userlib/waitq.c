@@ -132,9 +132,7 @@ void coro__ticket_init(struct coro__loop *loop, struct coro__ticket *t,
 	t->winner = NULL;
 	t->firm = false;
 	t->far = far;
-	/* A giver on this thread may wake it only once it is parked. */
-	t->wait.task = loop->thread->task;
-	t->task = t->wait.task;
+	t->task = loop->thread->task;
 	if (!far)
 		return;
 	t->note.run = coro__ticket_note;
@@ -145,7 +143,7 @@ void coro__ticket_init(struct coro__loop *loop, struct coro__ticket *t,
 int coro__ticket_add(struct coro__ticket *t, struct coro_waiters *q,
 		     struct coro__arm *arm)
 {
-	struct coro__loop *loop = t->wait.task->task.loop;
+	struct coro__loop *loop = t->task->task.loop;
 
 	if (!(q->flags & CORO_SHARED)) {
 		if (q->first && q->loop != loop)
@@ -255,7 +253,7 @@ int coro__waitq_give(struct coro__arm *arm, int result)
 	int err;
 
 	if (!t->far) {
-		coro__wake(t->wait.task->task.loop, &t->wait, result);
+		coro__wake(t->task->task.loop, &t->wait, result);
 		return 0;
 	}
 	/* Once it has the note, it and its loop may be gone. */
