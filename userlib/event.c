@@ -2,7 +2,7 @@
 /* The event: a flag, and all who wait for it. */
 #include <coro/sync.h>
 
-#include "waitq.h"
+#include "select.h"
 
 int coro_event_init(struct coro_event_flag *e, unsigned int flags)
 {
@@ -66,4 +66,31 @@ bool coro_event_is_set(struct coro_event_flag *e)
 unsigned int coro_event_waiters(struct coro_event_flag *e)
 {
 	return coro__waitq_count(&e->waiters);
+}
+
+static struct coro_waiters *coro__case_waiters(struct coro_case *c)
+{
+	struct coro_event_flag *e = c->object;
+
+	return &e->waiters;
+}
+
+static int coro__case_attempt(struct coro_case *c)
+{
+	const struct coro_event_flag *e = c->object;
+
+	return e->set ? 0 : -EAGAIN;
+}
+
+struct coro_case coro_case_event(struct coro_event_flag *e)
+{
+	static const struct coro__case_ops ops = {
+		.waiters = coro__case_waiters,
+		.attempt = coro__case_attempt,
+		.awaits = CORO_AWAITS_EVENT,
+	};
+	struct coro_case c = { .object = e };
+
+	c.ops = e ? &ops : NULL;
+	return c;
 }

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "select.h"
+
 int coro_mutex_init(struct coro_mutex *m, unsigned int flags)
 {
 	m->holder = 0;
@@ -72,21 +74,28 @@ int coro__mutex_relock(struct coro__loop *loop, struct coro_mutex *m)
 	return coro__mutex_wait(loop, m, CORO_NEVER, true);
 }
 
-int coro_mutex_trylock(struct coro_mutex *m)
+/* Locked, or not shared: false if somebody has it. */
+static bool coro__mutex_try(struct coro_mutex *m)
 {
 	const struct coro *task = coro__thread()->task;
-	int err = -EBUSY;
+
+	if (m->holder)
+		return false;
+	if (task)
+		coro__mutex_take(m, task);
+	else
+		m->holder = CORO__KEY_OUTSIDE;
+	return true;
+}
+
+int coro_mutex_trylock(struct coro_mutex *m)
+{
+	bool mine;
 
 	coro__waitq_lock(&m->waiters);
-	if (!m->holder) {
-		err = 0;
-		if (task)
-			coro__mutex_take(m, task);
-		else
-			m->holder = CORO__KEY_OUTSIDE;
-	}
+	mine = coro__mutex_try(m);
 	coro__waitq_unlock(&m->waiters);
-	return err;
+	return mine ? 0 : -EBUSY;
 }
 
 /* Locked. To those whose loop ended without them nothing can be given. */
@@ -186,4 +195,33 @@ uint64_t coro_mutex_holder(struct coro_mutex *m)
 unsigned int coro_mutex_waiters(struct coro_mutex *m)
 {
 	return coro__waitq_count(&m->waiters);
+}
+
+static struct coro_waiters *coro__case_waiters(struct coro_case *c)
+{
+	struct coro_mutex *m = c->object;
+
+	return &m->waiters;
+}
+
+static int coro__case_attempt(struct coro_case *c)
+{
+	struct coro_mutex *m = c->object;
+
+	if (coro__mutex_try(m))
+		return 0;
+	return m->holder == coro__key() ? -EDEADLK : -EAGAIN;
+}
+
+struct coro_case coro_case_lock(struct coro_mutex *m)
+{
+	static const struct coro__case_ops ops = {
+		.waiters = coro__case_waiters,
+		.attempt = coro__case_attempt,
+		.awaits = CORO_AWAITS_LOCK,
+	};
+	struct coro_case c = { .object = m };
+
+	c.ops = m ? &ops : NULL;
+	return c;
 }

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 
-#include "waitq.h"
+#include "select.h"
 
 int coro_semaphore_init(struct coro_semaphore *s, unsigned int value,
 			unsigned int max, unsigned int flags)
@@ -93,4 +93,34 @@ unsigned int coro_semaphore_value(struct coro_semaphore *s)
 unsigned int coro_semaphore_waiters(struct coro_semaphore *s)
 {
 	return coro__waitq_count(&s->waiters);
+}
+
+static struct coro_waiters *coro__case_waiters(struct coro_case *c)
+{
+	struct coro_semaphore *s = c->object;
+
+	return &s->waiters;
+}
+
+static int coro__case_attempt(struct coro_case *c)
+{
+	struct coro_semaphore *s = c->object;
+
+	if (!s->value)
+		return -EAGAIN;
+	s->value--;
+	return 0;
+}
+
+struct coro_case coro_case_acquire(struct coro_semaphore *s)
+{
+	static const struct coro__case_ops ops = {
+		.waiters = coro__case_waiters,
+		.attempt = coro__case_attempt,
+		.awaits = CORO_AWAITS_LOCK,
+	};
+	struct coro_case c = { .object = s };
+
+	c.ops = s ? &ops : NULL;
+	return c;
 }

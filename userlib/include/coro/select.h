@@ -14,6 +14,7 @@
 #define CORO_SELECT_H
 
 #include <coro/queue.h>
+#include <coro/sync.h>
 #include <coro/wait.h>
 
 #ifdef __cplusplus
@@ -62,6 +63,33 @@ struct coro_case coro_case_get(struct coro_queue *q, void **ret_item);
  * Return: the case, for an array of them.
  */
 struct coro_case coro_case_put(struct coro_queue *q, void *item);
+
+/**
+ * coro_case_event() - the case of coro_event_wait()
+ * @e: event.
+ *
+ * Context: any. Does not suspend.
+ * Return: the case, for an array of them.
+ */
+struct coro_case coro_case_event(struct coro_event_flag *e);
+
+/**
+ * coro_case_acquire() - the case of coro_semaphore_acquire()
+ * @s: semaphore; if the case is taken, a permit is the caller's.
+ *
+ * Context: any. Does not suspend.
+ * Return: the case, for an array of them.
+ */
+struct coro_case coro_case_acquire(struct coro_semaphore *s);
+
+/**
+ * coro_case_lock() - the case of coro_mutex_lock()
+ * @m: mutex; if the case is taken with the result 0, it is the caller's.
+ *
+ * Context: any. Does not suspend.
+ * Return: the case, for an array of them.
+ */
+struct coro_case coro_case_lock(struct coro_mutex *m);
 
 /**
  * coro_select() - wait for one of several
