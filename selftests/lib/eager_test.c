@@ -245,6 +245,41 @@ TEST_F(eager, each_start_chooses)
 	EXPECT_STREQ("1be2be", t.text);
 }
 
+static long set_and_get(void *arg)
+{
+	void *value;
+
+	EXPECT_EQ(0, coro_var_get(arg, &value));
+	EXPECT_EQ((void *)1, value);
+	EXPECT_EQ(0, coro_var_set(arg, (void *)2, NULL));
+	EXPECT_EQ(0, coro_sleep(0));
+	EXPECT_EQ(0, coro_var_get(arg, &value));
+	EXPECT_EQ((void *)2, value);
+	return 0;
+}
+
+static long start_with_a_value(void *arg)
+{
+	void *value;
+
+	EXPECT_EQ(0, coro_var_set(arg, (void *)1, NULL));
+	EXPECT_EQ(0, start(NULL, set_and_get, arg));
+	EXPECT_EQ(0, coro_var_get(arg, &value));
+	EXPECT_EQ((void *)1, value);
+	EXPECT_EQ(0, coro_var_set(arg, (void *)3, NULL));
+	return coro_sleep(0);
+}
+
+/* TSK-35 */
+TEST_F(eager, context_is_its_own_from_the_first_step)
+{
+	struct coro_var *var;
+
+	ASSERT_EQ(0, coro_var_new(&var, "var", NULL));
+	EXPECT_EQ(0, coro_run(start_with_a_value, var));
+	coro_var_free(var);
+}
+
 static long start_without_a_task(void *arg)
 {
 	struct coro *c = (struct coro *)POISON_LONG;
