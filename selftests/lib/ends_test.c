@@ -1,31 +1,14 @@
 // SPDX-License-Identifier: MIT
 /* Watching coroutines of the loop end: coro_wait(), coro_ends, coro_result(). */
-#include "lib_common.h"
+#include "lib_scope.h"
 
 LIB_FIXTURE(ends)
 
-static long give_arg(void *arg)
-{
-	return (long)arg;
-}
-
-static long sleep_far(void *arg)
-{
-	(void)arg;
-	return coro_sleep(FAR_NS);
-}
-
-static long sleep_soon(void *arg)
+static long sleep_and_give(void *arg)
 {
 	int err = coro_sleep(SOON_NS);
 
 	return err ? err : (long)arg;
-}
-
-static long wait_for_ever(void *arg)
-{
-	(void)arg;
-	return coro_sleep_until(CORO_NEVER);
 }
 
 static struct coro *start(long (*fn)(void *arg), long arg)
@@ -38,7 +21,7 @@ static struct coro *start(long (*fn)(void *arg), long arg)
 
 static long ask_results(void *arg)
 {
-	struct coro *c = start(sleep_soon, 6);
+	struct coro *c = start(sleep_and_give, 6);
 	struct coro *cancelled = start(give_arg, 6);
 	long value = POISON_LONG;
 
@@ -81,7 +64,8 @@ static void drop(struct coro **c, int nr)
 static long wait_for_some(void *arg)
 {
 	struct coro *c[] = { start(sleep_far, 0), start(give_arg, -EIO),
-			     start(give_arg, 3), start(sleep_soon, -EPIPE) };
+			     start(give_arg, 3),
+			     start(sleep_and_give, -EPIPE) };
 
 	(void)arg;
 	/* Neither a failure nor the deadline is an error. */
@@ -107,7 +91,7 @@ TEST_F(ends, wait_tells_how_many_have_ended_and_cancels_nobody)
 
 static long wait_for_first(void *arg)
 {
-	struct coro *c[] = { start(sleep_far, 0), start(sleep_soon, 3),
+	struct coro *c[] = { start(sleep_far, 0), start(sleep_and_give, 3),
 			     start(sleep_far, 0) };
 
 	(void)arg;
@@ -126,7 +110,7 @@ TEST_F(ends, wait_for_the_first_returns_with_one)
 static long wait_for_failure(void *arg)
 {
 	struct coro *c[] = { start(give_arg, -ECANCELED), start(give_arg, 3),
-			     start(sleep_soon, -EIO), start(sleep_far, 0) };
+			     start(sleep_and_give, -EIO), start(sleep_far, 0) };
 	struct coro *good[] = { c[0], c[1] };
 
 	(void)arg;
@@ -214,7 +198,7 @@ static long wait_for_all(void *arg)
 
 static long cancel_a_waiter(void *arg)
 {
-	struct coro *c[] = { start(sleep_soon, 4), start(give_arg, 5) };
+	struct coro *c[] = { start(sleep_and_give, 4), start(give_arg, 5) };
 	struct waiter w = { .c = c, .nr = 2, .ret = 1 };
 	struct coro *who = start(wait_for_all, (long)&w);
 
@@ -234,7 +218,7 @@ static long cancel_a_waiter(void *arg)
 	w.nr = 0;
 	EXPECT_EQ(0, coro_await(who));
 	EXPECT_EQ(1, w.ret);
-	c[1] = start(sleep_soon, 7);
+	c[1] = start(sleep_and_give, 7);
 	w = (struct waiter){ .c = &c[1], .nr = 1, .ret = 1 };
 	who = start(wait_for_all, (long)&w);
 	settle(who, CORO_AWAITS_GROUP);
@@ -256,7 +240,7 @@ TEST_F(ends, cancelled_waiter_leaves_the_others_as_they_are)
 
 static long wait_for_twins(void *arg)
 {
-	struct coro *a = start(give_arg, 1), *b = start(sleep_soon, 2);
+	struct coro *a = start(give_arg, 1), *b = start(sleep_and_give, 2);
 	struct coro *c[] = { a, b, a, a, b };
 	struct coro *got = NULL;
 	struct coro_ends *e;
@@ -284,7 +268,7 @@ TEST_F(ends, one_that_is_there_twice_counts_once)
 
 static long take_as_they_end(void *arg)
 {
-	struct coro *c[] = { start(sleep_far, 0), start(sleep_soon, 1),
+	struct coro *c[] = { start(sleep_far, 0), start(sleep_and_give, 1),
 			     start(give_arg, 2), start(give_arg, -EIO) };
 	struct coro *got = c[0];
 	struct coro_ends *e;
@@ -311,7 +295,7 @@ static long take_as_they_end(void *arg)
 	coro_ends_free(e);
 	/* A watch can go before those that it watches. */
 	coro_put(c[0]);
-	c[0] = start(sleep_soon, 0);
+	c[0] = start(sleep_and_give, 0);
 	EXPECT_EQ(0, coro_ends_new(&e, c, 1));
 	coro_ends_free(e);
 	EXPECT_EQ(0, coro_await(coro_get(c[0])));
@@ -341,7 +325,7 @@ static long take_next(void *arg)
 
 static long be_two_takers(void *arg)
 {
-	struct coro *c = start(sleep_soon, 1), *got = NULL;
+	struct coro *c = start(sleep_and_give, 1), *got = NULL;
 	struct taker t = { .ret = 5 };
 	struct coro *first;
 
@@ -478,7 +462,7 @@ static long join_shielded(void *arg)
 
 static long shield_joins(void *arg)
 {
-	struct coro *c = start(sleep_soon, 4), *who;
+	struct coro *c = start(sleep_and_give, 4), *who;
 
 	(void)arg;
 	/* Cancelling who waits: it has the result all the same, as does c. */
@@ -513,7 +497,8 @@ static void note_failure(void *arg, const struct coro_report *report)
 
 static long fail_unseen(void *arg)
 {
-	struct coro *c[] = { start(sleep_soon, -EIO), start(sleep_soon, -EIO) };
+	struct coro *c[] = { start(sleep_and_give, -EIO),
+			     start(sleep_and_give, -EIO) };
 	struct waiter w = { .c = &c[1], .nr = 1 };
 	struct coro *join = start(join_arg, (long)c[0]);
 	struct coro *wait = start(wait_for_all, (long)&w);

@@ -1,38 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Functions called side by side: gather, race, any. */
-#include "lib_common.h"
+#include "lib_scope.h"
 
 LIB_FIXTURE(gather)
-
-static long give_arg(void *arg)
-{
-	return (long)arg;
-}
-
-static long sleep_far(void *arg)
-{
-	(void)arg;
-	return coro_sleep(FAR_NS);
-}
-
-static long sleep_soon(void *arg)
-{
-	(void)arg;
-	return coro_sleep(SOON_NS);
-}
-
-static long wait_for_ever(void *arg)
-{
-	(void)arg;
-	return coro_sleep_until(CORO_NEVER);
-}
-
-static long clean_up(void *arg)
-{
-	EXPECT_EQ(-ECANCELED, coro_sleep(FAR_NS));
-	EXPECT_EQ(0, coro_call_shielded(sleep_soon, NULL, CORO_NEVER));
-	return (long)arg;
-}
 
 static long gather_nothing(void *arg)
 {

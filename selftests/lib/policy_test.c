@@ -1,25 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Policies of groups, and children that say when they are ready. */
-#include "lib_common.h"
+#include "lib_scope.h"
 
 LIB_FIXTURE(policy)
-
-static long give_arg(void *arg)
-{
-	return (long)arg;
-}
-
-static long sleep_far(void *arg)
-{
-	(void)arg;
-	return coro_sleep(FAR_NS);
-}
-
-static long sleep_soon(void *arg)
-{
-	(void)arg;
-	return coro_sleep(SOON_NS);
-}
 
 /* Lets as many turns pass, then returns the other half. */
 struct later {

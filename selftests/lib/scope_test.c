@@ -1,31 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Scopes: how far a cancel reaches, who absorbs it, shields, what is left open. */
-#include "lib_common.h"
+#include "lib_scope.h"
 
 LIB_FIXTURE(scope)
-
-static long give_arg(void *arg)
-{
-	return (long)arg;
-}
-
-static long sleep_far(void *arg)
-{
-	(void)arg;
-	return coro_sleep(FAR_NS);
-}
-
-static long sleep_soon(void *arg)
-{
-	(void)arg;
-	return coro_sleep(SOON_NS);
-}
-
-static long sleep_for_ever(void *arg)
-{
-	(void)arg;
-	return coro_sleep_until(CORO_NEVER);
-}
 
 /* A scope that others can cancel, and what its coroutine met. */
 struct inside {
@@ -441,7 +418,7 @@ static long finish_in_a_shield(void *arg)
 
 	coro_sleep(FAR_NS);
 	ret[0] = coro_call_shielded(sleep_soon, NULL, CORO_NEVER);
-	ret[1] = coro_call_shielded(sleep_for_ever, NULL, CORO_NEVER);
+	ret[1] = coro_call_shielded(wait_for_ever, NULL, CORO_NEVER);
 	return 0;
 }
 

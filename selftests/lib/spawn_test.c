@@ -1,19 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Starting coroutines: eagerly, with somebody who disposes; in which order ends are told. */
-#include "lib_common.h"
+#include "lib_scope.h"
 
 LIB_FIXTURE(spawn)
-
-static long give_arg(void *arg)
-{
-	return (long)arg;
-}
-
-static long sleep_far(void *arg)
-{
-	(void)arg;
-	return coro_sleep(FAR_NS);
-}
 
 static int spawn_eagerly(struct coro **ret_coro, struct coro_group *g,
 			 long (*fn)(void *), void *arg)

@@ -1,34 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* Deadlines of scopes and calls: what comes of them, and when. Never judges how late. */
-#include "lib_common.h"
+#include "lib_scope.h"
 
 LIB_FIXTURE(timeout)
 
 /* A deadline that does not come during the next few lines. */
 #define LATER_NS (10 * SOON_NS)
-
-static long give_arg(void *arg)
-{
-	return (long)arg;
-}
-
-static long sleep_far(void *arg)
-{
-	(void)arg;
-	return coro_sleep(FAR_NS);
-}
-
-static long sleep_soon(void *arg)
-{
-	(void)arg;
-	return coro_sleep(SOON_NS);
-}
-
-static long sleep_for_ever(void *arg)
-{
-	(void)arg;
-	return coro_sleep_until(CORO_NEVER);
-}
 
 static void spin_until(int64_t deadline_ns)
 {
@@ -114,9 +91,8 @@ TEST_F(timeout, failure_of_late_cleanup_is_what_the_call_returns)
 
 static long call_without_deadline(void *arg)
 {
-	EXPECT_EQ(-EDEADLK, coro_call(sleep_for_ever, arg, CORO_NEVER));
-	EXPECT_EQ(-EDEADLK,
-		  coro_call_shielded(sleep_for_ever, arg, CORO_NEVER));
+	EXPECT_EQ(-EDEADLK, coro_call(wait_for_ever, arg, CORO_NEVER));
+	EXPECT_EQ(-EDEADLK, coro_call_shielded(wait_for_ever, arg, CORO_NEVER));
 	return 1;
 }
 
