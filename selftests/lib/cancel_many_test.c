@@ -3,7 +3,7 @@
 #include "lib_common.h"
 
 /* An emulated machine has less memory, and less time. */
-enum { MANY = 100000, FEW = 20000 };
+enum { MANY = MOST, FEW = MOST / 5 };
 
 LIB_FIXTURE(cancel_many)
 

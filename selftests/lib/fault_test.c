@@ -131,7 +131,7 @@ static long act_create_many(long at)
 }
 
 /* OBJ-05 */
-TEST_F(fault, failure_in_a_crowd_leaves_the_crowd_whole)
+TEST_F_TIMEOUT(fault, failure_in_a_crowd_leaves_the_crowd_whole, 120)
 {
 	EXPECT_LT(0, sweep_run(act_create_many, _metadata));
 }

@@ -416,10 +416,10 @@ static long cancel_chain(void *arg)
 /* TSK-30, TSK-08 */
 TEST_F(join, cancel_passes_along_a_chain_of_a_hundred_thousand)
 {
-	struct chain chain = { .nr = 100000 };
+	struct chain chain = { .nr = MOST };
 
 	EXPECT_EQ(0, coro_run(cancel_chain, &chain));
-	EXPECT_LE(10000, chain.nr);
+	EXPECT_LE(THOUSANDS, chain.nr);
 }
 
 static long leave_chain(void *arg)
@@ -436,7 +436,7 @@ static long leave_chain(void *arg)
 /* TSK-30, LOP-12 */
 TEST_F(join, end_of_the_loop_unwinds_a_chain_of_ten_thousand)
 {
-	struct chain chain = { .nr = 10000 };
+	struct chain chain = { .nr = THOUSANDS };
 	long i;
 
 	EXPECT_EQ(0, coro_run(leave_chain, &chain));

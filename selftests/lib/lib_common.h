@@ -50,8 +50,10 @@ const char *__tsan_default_options(void)
 /* Coroutines at once. The thread sanitizer has room for 8,000 that have begun. */
 #ifdef __SANITIZE_THREAD__
 #define THOUSANDS 1000
+#define MOST 1000
 #else
 #define THOUSANDS 10000
+#define MOST 100000
 #endif
 
 #define NOINLINE __attribute__((noinline))

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Work that a thread hands to another's loop: its result, its failure, its cancel. */
+#include <semaphore.h>
+
 #include "lib_common.h"
 
 LIB_FIXTURE(work)
@@ -9,7 +11,7 @@ LIB_FIXTURE(work)
 /* A thread whose loop does what others hand in. */
 struct office {
 	pthread_t thread;
-	pthread_barrier_t ready;
+	sem_t ready;
 	struct coro_loop *loop;
 	struct coro *main;
 	long ret;
@@ -21,7 +23,7 @@ struct order {
 	void *arg;
 	struct coro *coro;
 	struct coro_handle *handle;
-	pthread_barrier_t done;
+	sem_t done;
 	pthread_t ran_in;
 	int err;
 };
@@ -32,7 +34,7 @@ static long serve(void *arg)
 
 	o->main = coro_self();
 	o->loop = coro_loop_get(coro_loop_self());
-	pthread_barrier_wait(&o->ready);
+	sem_post(&o->ready);
 	return coro_sleep_until(CORO_NEVER);
 }
 
@@ -46,9 +48,9 @@ static void *office_main(void *arg)
 
 static void office_open(struct office *o)
 {
-	pthread_barrier_init(&o->ready, NULL, 2);
+	sem_init(&o->ready, 0, 0);
 	EXPECT_EQ(0, pthread_create(&o->thread, NULL, office_main, o));
-	pthread_barrier_wait(&o->ready);
+	EXPECT_EQ(0, sem_wait(&o->ready));
 }
 
 static void close_up(void *arg)
@@ -74,7 +76,7 @@ static void take_order(void *arg)
 	o->err = coro_spawn_opts(&o->coro, o->fn, o->arg, NULL);
 	if (!o->err)
 		o->err = coro_export(o->coro, ALL_RIGHTS, &o->handle);
-	pthread_barrier_wait(&o->done);
+	sem_post(&o->done);
 }
 
 static void drop_order(void *arg)
@@ -82,14 +84,14 @@ static void drop_order(void *arg)
 	struct order *o = arg;
 
 	coro_put(o->coro);
-	pthread_barrier_wait(&o->done);
+	sem_post(&o->done);
 }
 
 static void order_give(struct office *office, struct order *o)
 {
-	pthread_barrier_init(&o->done, NULL, 2);
+	sem_init(&o->done, 0, 0);
 	EXPECT_EQ(0, coro_call_soon(office->loop, take_order, o));
-	pthread_barrier_wait(&o->done);
+	EXPECT_EQ(0, sem_wait(&o->done));
 }
 
 /* The reference goes back where it was taken. */
@@ -97,7 +99,7 @@ static void order_end(struct office *office, struct order *o)
 {
 	coro_handle_put(o->handle);
 	EXPECT_EQ(0, coro_call_soon(office->loop, drop_order, o));
-	pthread_barrier_wait(&o->done);
+	EXPECT_EQ(0, sem_wait(&o->done));
 }
 
 static long sleep_and_give(void *arg)
