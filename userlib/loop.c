@@ -148,6 +148,7 @@ static int coro__loop_init(struct coro__loop *loop, struct coro__thread *t,
 	list_init(&loop->tasks);
 	list_init(&loop->queued);
 	list_init(&loop->cancels);
+	list_init(&loop->unfound);
 	list_init(&loop->multishots);
 	list_init(&loop->gens);
 	coro__scope_add(&loop->scope, NULL, NULL, false);

@@ -23,6 +23,8 @@ struct coro__loop {
 	struct list tasks; /* coro.task.all */
 	struct list queued; /* operations that found no SQE */
 	struct list cancels; /* operations whose cancel found none */
+	struct list unfound; /* operations that the kernel did not find */
+	struct coro__timer again; /* when they are to be cancelled anew */
 	struct list multishots;
 	struct list gens; /* struct coro_gen.all */
 	struct list orphans; /* processes that nobody will wait for */
@@ -86,18 +88,20 @@ int coro__park(struct coro__loop *loop, struct coro__wait *w,
 /* The parked coroutine is ready. */
 void coro__wake(struct coro__loop *loop, struct coro__wait *w, int result);
 
-/*
- * One operation in the kernel. Its address is the user_data; 0 is that of
- * cancels, whose own completions tell nothing.
- */
+/* One operation in the kernel. Its address is the user_data. */
 struct coro__op {
 	/* A completion came; @op->inflight says whether it was the last. */
 	void (*complete)(struct coro__loop *loop, struct coro__op *op, int res,
 			 uint32_t flags);
 	const struct io_uring_sqe *sqe; /* until it was copied */
-	struct list link; /* in loop->queued, loop->cancels or nowhere */
-	bool inflight;
+	struct list link; /* in loop->queued, cancels, unfound or nowhere */
+	bool inflight; /* its last @complete is to come */
 	bool cancelled;
+	bool cancelling; /* the kernel has, or is to get, a cancel of it */
+	bool over; /* its last completion came meanwhile: */
+	unsigned char unfound; /* how often it was not found */
+	int res;
+	uint32_t flags;
 };
 
 /* Queues @op->sqe for submission; cannot fail. */

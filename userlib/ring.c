@@ -13,6 +13,11 @@
 #define CORO__CQ_ENTRIES 4096
 /* Waits are cut to this, so that no sum overflows in the kernel. */
 #define CORO__LONGEST_WAIT (INT64_C(86400) * CORO_SEC)
+/* A cancel that found nothing is tried again after this, then twice that, and so on. */
+#define CORO__AGAIN (CORO_MSEC / 10)
+#define CORO__AGAIN_DOUBLED 13
+/* In user_data, beside an operation's address: it is that of its cancel. */
+#define CORO__CANCEL 1U
 
 static bool coro__ring_knows(struct coro__loop *loop, int opcode)
 {
@@ -92,6 +97,9 @@ void coro__op_start(struct coro__loop *loop, struct coro__op *op)
 {
 	op->inflight = true;
 	op->cancelled = false;
+	op->cancelling = false;
+	op->over = false;
+	op->unfound = 0;
 	list_init(&op->link);
 	if (!list_empty(&loop->queued) || !coro__op_push(loop, op))
 		list_add_tail(&loop->queued, &op->link);
@@ -99,8 +107,8 @@ void coro__op_start(struct coro__loop *loop, struct coro__op *op)
 
 /*
  * A cancel names its operation by address, which the next operation of the same
- * coroutine may have too. It cannot hit that one: the cancel enters the
- * submission queue first, and the kernel runs it before it sees the next.
+ * coroutine may have too. It cannot hit that one: an operation is not complete
+ * before its cancel is.
  */
 static bool coro__op_push_cancel(struct coro__loop *loop, struct coro__op *op)
 {
@@ -109,7 +117,8 @@ static bool coro__op_push_cancel(struct coro__loop *loop, struct coro__op *op)
 	if (!sqe)
 		return false;
 	io_uring_prep_cancel64(sqe, (uintptr_t)op, 0);
-	io_uring_sqe_set_data64(sqe, 0);
+	io_uring_sqe_set_data64(sqe, (uintptr_t)op | CORO__CANCEL);
+	op->cancelling = true;
 	return true;
 }
 
@@ -126,6 +135,42 @@ bool coro__op_cancel(struct coro__loop *loop, struct coro__op *op)
 	if (!list_empty(&loop->cancels) || !coro__op_push_cancel(loop, op))
 		list_add_tail(&loop->cancels, &op->link);
 	return false;
+}
+
+static void coro__ring_ask_again(struct coro__loop *loop, struct coro__timer *t)
+{
+	(void)t;
+	while (!list_empty(&loop->unfound)) {
+		struct list *first = loop->unfound.next;
+
+		list_del(first);
+		list_add_tail(&loop->cancels, first);
+	}
+}
+
+/*
+ * The kernel looks for an operation where those are that wait. One that is on
+ * its way there is not found, and would then wait for ever:
+ *
+ *   loop                      kernel
+ *                             A, a read(): the poll fired, a worker is to have it
+ *   cancel of A: -ENOENT
+ *                             the worker has it, and blocks
+ *   cancel of A: -EALREADY    the worker has a signal, A completes with -EINTR
+ *
+ * What cannot be found at all, as a request that a disk has, is why the delay grows.
+ */
+static void coro__ring_unfound(struct coro__loop *loop, struct coro__op *op)
+{
+	int64_t at = coro_after(CORO__AGAIN << op->unfound);
+
+	if (op->unfound < CORO__AGAIN_DOUBLED)
+		op->unfound++;
+	list_add_tail(&loop->unfound, &op->link);
+	if (loop->again.armed && loop->again.deadline_ns <= at)
+		return;
+	coro__timer_disarm(&loop->timers, &loop->again);
+	coro__timer_arm(&loop->timers, &loop->again, at, coro__ring_ask_again);
 }
 
 /* What found no room before. Cancels first: they may be what makes room. */
@@ -183,19 +228,46 @@ void coro__watch_stop(struct coro__loop *loop, struct coro__watch *watch)
 	coro__op_cancel(loop, &watch->op);
 }
 
+/* The last completion of @op, and that of its cancel, have come. */
+static void coro__op_end(struct coro__loop *loop, struct coro__op *op, int res,
+			 uint32_t flags)
+{
+	loop->inflight--;
+	op->inflight = false;
+	list_del(&op->link);
+	if (op->unfound && list_empty(&loop->unfound))
+		coro__timer_disarm(&loop->timers, &loop->again);
+	op->complete(loop, op, res, flags);
+}
+
+static void coro__ring_cancelled(struct coro__loop *loop, struct coro__op *op,
+				 int res)
+{
+	op->cancelling = false;
+	if (op->over)
+		coro__op_end(loop, op, op->res, op->flags);
+	else if (res == -ENOENT)
+		coro__ring_unfound(loop, op);
+}
+
 static void coro__ring_complete(struct coro__loop *loop,
 				const struct io_uring_cqe *cqe)
 {
-	struct coro__op *op = (struct coro__op *)(uintptr_t)cqe->user_data;
+	uintptr_t data = (uintptr_t)cqe->user_data;
+	struct coro__op *op =
+		(struct coro__op *)(data & ~(uintptr_t)CORO__CANCEL);
 
-	if (!op)
-		return;
-	if (!(cqe->flags & IORING_CQE_F_MORE)) {
-		loop->inflight--;
-		op->inflight = false;
-		list_del(&op->link);
+	if (data & CORO__CANCEL) {
+		coro__ring_cancelled(loop, op, cqe->res);
+	} else if (cqe->flags & IORING_CQE_F_MORE) {
+		op->complete(loop, op, cqe->res, cqe->flags);
+	} else if (op->cancelling) {
+		op->over = true;
+		op->res = cqe->res;
+		op->flags = cqe->flags;
+	} else {
+		coro__op_end(loop, op, cqe->res, cqe->flags);
 	}
-	op->complete(loop, op, cqe->res, cqe->flags);
 }
 
 static unsigned int coro__ring_reap(struct coro__loop *loop)
