@@ -231,6 +231,8 @@ static int coro__run(long (*fn)(void *arg), void *arg,
 	err = coro__loop_run(&loop, fn, arg, origin, ret_value);
 	t->loop = NULL;
 	t->shared = NULL;
+	while (coro__sched_trim(t->sched))
+		;
 	coro__buffers_free(&loop);
 	coro__mark_given();
 	io_uring_queue_exit(&loop.ring);

@@ -7,6 +7,7 @@
 
 #include "annotate.h"
 #include "doorbell.h"
+#include "sched.h"
 #include "sim.h"
 
 #define CORO__SQ_ENTRIES 256
@@ -332,8 +333,11 @@ static bool coro__ring_pending(struct coro__loop *loop)
 
 void coro__loop_poll(struct coro__loop *loop)
 {
-	bool wait = list_empty(&loop->ready) && coro__doorbell_lie_down(loop);
+	bool wait = list_empty(&loop->ready);
 	int ret = 0;
+
+	wait = !coro__sched_turn(loop->thread->sched, wait) && wait &&
+	       coro__doorbell_lie_down(loop);
 
 	coro__ring_refill(loop);
 	if (wait) {

@@ -53,6 +53,14 @@ static int coro__sched_open(struct coro__sched *s)
 	return s->be->open(&s->space);
 }
 
+/* So that at rest there can be one and some more. */
+static unsigned int coro__chunk(unsigned int max_cached)
+{
+	unsigned int chunk = max_cached / 2;
+
+	return chunk > CORO__BATCH ? CORO__BATCH : chunk ? chunk : 1;
+}
+
 int coro__sched_new(const struct coro_thread_opts *opts,
 		    struct coro__sched **ret_sched)
 {
@@ -72,6 +80,7 @@ int coro__sched_new(const struct coro_thread_opts *opts,
 		return -ENOMEM;
 	s->page_size = page;
 	s->max_cached = o.max_cached;
+	coro__cache_init(&s->cache, coro__chunk(o.max_cached));
 	s->batch = CORO__FIRST_BATCH;
 	s->space.stack_size = (o.stack_size_bytes + page - 1) & ~(page - 1);
 	s->space.max = o.max_coroutines;
@@ -100,12 +109,16 @@ static void coro__sched_forget(const struct coro__sched *s, const uint64_t *ids,
 		coro__mark_no_stack(coro__sched_object(s, ids[i]));
 }
 
-static void coro__sched_forget_cached(const struct coro__sched *s)
+static void coro__sched_forget_cached(struct coro__sched *s)
 {
 	if (!coro__mark_on_valgrind())
 		return;
-	for (const struct coro *c = s->cache; c; c = c->next)
-		coro__mark_no_stack(c);
+	do {
+		for (const struct coro *c = s->cache.top; c; c = c->next)
+			coro__mark_no_stack(c);
+		s->cache.top = NULL;
+		coro__cache_pop(&s->cache);
+	} while (s->cache.top);
 }
 
 static void coro__sched_free(struct coro__sched *s)
@@ -166,7 +179,9 @@ static int coro__sched_fetch(struct coro__sched *s)
 	int nr;
 
 	coro__sched_drain(s);
-	if (s->cache)
+	if (!s->cache.top)
+		coro__cache_pop(&s->cache);
+	if (s->cache.top)
 		return 0;
 	nr = coro__fault(CORO_FAULT_SYSCALL);
 	if (nr)
@@ -210,18 +225,20 @@ static struct coro *coro__sched_touch(struct coro__sched *s)
 
 int coro__sched_take(struct coro__sched *s, struct coro **ret_coro)
 {
-	struct coro *c = s->cache;
+	struct coro *c;
 
-	if (!c && !s->nr_spare) {
+	if (!s->cache.top)
+		coro__cache_pop(&s->cache);
+	if (!s->cache.top && !s->nr_spare) {
 		int err = coro__sched_fetch(s);
 
 		if (err)
 			return err;
-		c = s->cache;
 	}
+	c = s->cache.top;
 	if (c) {
-		s->cache = c->next;
-		s->nr_cached--;
+		s->cache.top = c->next;
+		s->cache.nr--;
 		coro__mark_fresh(coro__stack_low(c), (char *)c);
 	} else {
 		c = coro__sched_touch(s);
@@ -231,37 +248,50 @@ int coro__sched_take(struct coro__sched *s, struct coro **ret_coro)
 	return 0;
 }
 
-/*
- * Gives back what is ahead of need, and of the warm ones the older half, in one
- * call per batch.
- */
-static void coro__sched_shrink(struct coro__sched *s)
+static void coro__sched_drop_oldest(struct coro__sched *s)
 {
-	unsigned int keep = s->max_cached / 2;
-	struct coro **link = &s->cache;
+	struct coro *c = coro__cache_oldest(&s->cache);
 	uint64_t ids[CORO__BATCH];
 	unsigned int nr = 0;
-	struct coro *c;
 
+	for (; c; c = c->next)
+		ids[nr++] = c->id;
+	coro__sched_forget(s, ids, nr);
+	s->be->free(&s->space, ids, nr, true);
+}
+
+static bool coro__sched_keeps_many(const struct coro__sched *s)
+{
+	return coro__cache_room(&s->cache) + s->nr_spare > s->max_cached;
+}
+
+bool coro__sched_trim(struct coro__sched *s)
+{
+	if (!coro__sched_keeps_many(s))
+		return false;
 	if (s->nr_spare)
 		s->be->free(&s->space, s->spare, s->nr_spare, false);
+	else
+		coro__sched_drop_oldest(s);
 	s->nr_spare = 0;
-	if (s->nr_cached <= keep)
-		return;
-	for (unsigned int i = 0; i < keep; i++)
-		link = &(*link)->next;
-	c = *link;
-	*link = NULL;
-	s->nr_cached = keep;
-	while (c) {
-		ids[nr++] = c->id;
-		c = c->next;
-		if (nr == CORO__BATCH || !c) {
-			coro__sched_forget(s, ids, nr);
-			s->be->free(&s->space, ids, nr, true);
-			nr = 0;
-		}
-	}
+	return true;
+}
+
+bool coro__sched_turn(struct coro__sched *s, bool idle)
+{
+	if (!coro__sched_keeps_many(s))
+		return false;
+	if (!idle && !coro__cache_turn(&s->cache))
+		return false;
+	return coro__sched_trim(s);
+}
+
+/* Those that end in one turn of a loop are often needed in the next. */
+static void coro__sched_fold(struct coro__sched *s)
+{
+	coro__cache_push(&s->cache);
+	while (!s->thread->loop && coro__sched_trim(s))
+		;
 }
 
 static void coro__sched_give_remote(struct coro__sched *s, struct coro *c)
@@ -296,8 +326,8 @@ void coro__sched_give(struct coro__sched *s, struct coro *c, bool owner)
 			coro__sched_flush_stale(s);
 		return;
 	}
-	c->next = s->cache;
-	s->cache = c;
-	if (++s->nr_cached + s->nr_spare > s->max_cached)
-		coro__sched_shrink(s);
+	c->next = s->cache.top;
+	s->cache.top = c;
+	if (++s->cache.nr == s->cache.chunk)
+		coro__sched_fold(s);
 }

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "backend.h"
+#include "cache.h"
 #include "doorbell.h"
 
 /* Contexts fetched or given back in one call. */
@@ -19,9 +20,8 @@ struct coro__sched {
 	size_t page_size;
 
 	/* The owner's alone. */
-	struct coro *cache; /* ended, last first: the warmest */
-	unsigned int nr_cached;
-	unsigned int max_cached;
+	struct coro__cache cache;
+	unsigned int max_cached; /* at rest, with those of @spare */
 	unsigned int nr_spare; /* allocated ahead of need */
 	unsigned int nr_stale; /* ended, id known to others */
 	unsigned int batch; /* how many to fetch next: grows */
@@ -61,6 +61,14 @@ int coro__sched_take(struct coro__sched *s, struct coro **ret_coro);
 
 /* A coroutine that nobody refers to any more; never the running one. */
 void coro__sched_give(struct coro__sched *s, struct coro *c, bool owner);
+
+/*
+ * Gives back some of what is kept beyond max_cached; false if nothing is. At
+ * once, as while no loop runs, or a little in each turn of a loop: of one that is
+ * @idle, or has not needed it for a while.
+ */
+bool coro__sched_trim(struct coro__sched *s);
+bool coro__sched_turn(struct coro__sched *s, bool idle);
 
 /* Where the object of a context is, whether it was made or not. */
 struct coro *coro__sched_object(const struct coro__sched *s, uint64_t id);

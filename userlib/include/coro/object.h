@@ -377,7 +377,9 @@ int64_t coro_stack_peak(const struct coro *c);
  *	0 for 64 KiB.
  * @max_coroutines: most alive at once; 0 for 1,048,576. Less is granted where
  *	limits of the machine or of the module allow less.
- * @max_cached: ended coroutines whose stacks are kept warm; 0 for 4,096.
+ * @max_cached: ended coroutines whose stacks are kept warm; 0 for 4,096. A loop
+ *	keeps as many as lived at once while it has something to do, and gives back
+ *	what is too much when it has not, or did not need it for a while.
  */
 struct coro_thread_opts {
 	size_t size;
