@@ -12,23 +12,6 @@
 static_assert(sizeof(struct coro__timed) <= sizeof(struct coro_scope),
 	      "struct coro_scope has no room for what is in it");
 
-void coro__scope_add(struct coro__scope *s, struct coro__scope *up,
-		     struct coro *task, bool shield)
-{
-	s->up = up;
-	s->task = task;
-	s->cancelled = up && up->cancelled && !shield;
-	s->asked = false;
-	s->shield = shield;
-	s->group = false;
-	s->open = true;
-	list_init(&s->inner);
-	if (up)
-		list_add_tail(&up->inner, &s->link);
-	else
-		list_init(&s->link);
-}
-
 /* A coroutine waits in the innermost of its scopes, and fails there. */
 static void coro__scope_mark(struct coro__loop *loop, struct coro__scope *s)
 {
@@ -92,22 +75,26 @@ void coro__scope_blame(struct coro__scope *s)
 	}
 }
 
+/* A coroutine's stack ends in its object. */
 static bool coro__on_stack_of(const struct coro *c, const void *at)
 {
-	return (const char *)at >= coro__stack_low(c) && at < (const void *)c;
+	return (uintptr_t)c - (uintptr_t)at < c->sched->space.stack_size;
 }
 
-bool coro__scope_inside(const struct coro__loop *loop,
-			const struct coro__scope *s)
+/* Whether the running coroutine is inside @s. */
+static inline bool coro__scope_inside(const struct coro *task,
+				      const struct coro__scope *s)
 {
-	const struct coro *task = loop->thread->task;
-	/* On its stack there are none of those around it. */
-	const struct coro__scope *end =
-		coro__on_stack_of(task, s) ? &task->task.root : NULL;
 	const struct coro__scope *in = task->task.scope;
 
-	while (in != end && in != s)
-		in = in->up;
+	/* On its stack there are none of those around it. */
+	if (coro__on_stack_of(task, s)) {
+		while (in != &task->task.root && in != s)
+			in = in->up;
+	} else {
+		while (in && in != s)
+			in = in->up;
+	}
 	return in == s;
 }
 
@@ -123,34 +110,35 @@ static void coro__timed_expire(struct coro__loop *loop, struct coro__timer *t)
 
 static void coro__timed_arm(struct coro__timed *s, int64_t deadline_ns)
 {
-	s->deadline_ns = deadline_ns;
 	if (deadline_ns != CORO_NEVER)
 		coro__timer_arm(&s->loop->timers, &s->timer, deadline_ns,
 				coro__timed_expire);
 }
 
-static bool coro__has_passed(const struct coro__loop *loop, int64_t deadline_ns)
+static bool coro__has_passed(const struct coro__thread *t, int64_t deadline_ns)
 {
 	/* What was computed from coro_now() is no later than this if it has. */
-	return deadline_ns <= loop->thread->now_ns;
+	return deadline_ns <= t->now_ns;
 }
 
-void coro__timed_enter(struct coro__loop *loop, struct coro__timed *s,
-		       int64_t deadline_ns, bool shield)
+/* In the running coroutine. */
+static inline void coro__timed_enter(struct coro__thread *t,
+				     struct coro__timed *s, int64_t deadline_ns,
+				     bool shield)
 {
-	struct coro *task = loop->thread->task;
+	struct coro *task = t->task;
 
 	coro__scope_add(&s->scope, task->task.scope, task, shield);
 	task->task.scope = &s->scope;
-	s->loop = loop;
-	s->in = loop->thread->cur;
+	s->loop = t->loop;
+	s->in = t->cur;
 	s->in->open = &s->scope;
 	s->timer.armed = false;
 	s->expired = false;
+	s->deadline_ns = deadline_ns;
 	/* Its first wait is to fail, which no timer could see to. */
-	s->due = coro__has_passed(loop, deadline_ns);
+	s->due = coro__has_passed(t, deadline_ns);
 	if (s->due) {
-		s->deadline_ns = deadline_ns;
 		s->scope.asked = true;
 		s->scope.cancelled = true;
 	} else {
@@ -158,7 +146,7 @@ void coro__timed_enter(struct coro__loop *loop, struct coro__timed *s,
 	}
 }
 
-void coro__timed_leave(struct coro__timed *s)
+inline void coro__timed_leave(struct coro__timed *s)
 {
 	coro__timer_disarm(&s->loop->timers, &s->timer);
 	s->in->open = coro__scope_below(&s->scope);
@@ -184,7 +172,7 @@ void coro__scope_abandon(struct coro *c, const struct coro__scope *until,
 	}
 }
 
-long coro__timed_result(struct coro__timed *s, long result)
+inline long coro__timed_result(struct coro__timed *s, long result)
 {
 	if (result != -ECANCELED || !s->scope.asked)
 		return result;
@@ -195,24 +183,24 @@ long coro__timed_result(struct coro__timed *s, long result)
 	return s->expired ? -ETIMEDOUT : 0;
 }
 
-bool coro__timed_innermost(const struct coro__thread *t,
-			   const struct coro__timed *s)
+inline bool coro__timed_innermost(const struct coro__thread *t,
+				  const struct coro__timed *s)
 {
 	return t->task && t->task->task.scope == &s->scope && s->in == t->cur;
 }
 
-static int coro__scope_begin(struct coro_scope *s, int64_t deadline_ns,
-			     bool shield)
+static inline int coro__scope_begin(struct coro_scope *s, int64_t deadline_ns,
+				    bool shield)
 {
-	struct coro__thread *t = coro__thread();
+	struct coro__thread *t = &coro__this;
 
 	if (!s)
 		return -EINVAL;
 	if (!t->task)
 		return -EPERM;
-	if (coro__scope_inside(t->loop, &coro__timed(s)->scope))
+	if (coro__scope_inside(t->task, &coro__timed(s)->scope))
 		return -EBUSY;
-	coro__timed_enter(t->loop, coro__timed(s), deadline_ns, shield);
+	coro__timed_enter(t, coro__timed(s), deadline_ns, shield);
 	return 0;
 }
 
@@ -228,7 +216,7 @@ int coro_scope_shield(struct coro_scope *s, int64_t deadline_ns)
 
 long coro_scope_leave(struct coro_scope *s, long result)
 {
-	struct coro__thread *t = coro__thread();
+	const struct coro__thread *t = &coro__this;
 	struct coro__timed *in = coro__timed(s);
 
 	/* A group's is left when its children have ended. */
@@ -250,24 +238,31 @@ int coro_scope_cancel(struct coro_scope *s)
 	return 0;
 }
 
+/* It was given a deadline that has passed. */
+static __attribute__((noinline)) int coro__timed_pass(struct coro__timed *s)
+{
+	/* As in coro__timed_enter(), unless others are inside, who may wait. */
+	s->due = !s->scope.group && s->scope.task == s->loop->thread->task;
+	s->expired = !s->due;
+	coro__scope_cancel(s->loop, &s->scope);
+	return 0;
+}
+
 int coro_scope_set_deadline(struct coro_scope *s, int64_t deadline_ns)
 {
 	struct coro__timed *in = coro__timed(s);
+	struct coro__loop *loop;
 
 	if (!s || !in->scope.open)
 		return -EINVAL;
 	if (in->scope.asked)
 		return -EALREADY;
-	coro__timer_disarm(&in->loop->timers, &in->timer);
-	if (!coro__has_passed(in->loop, deadline_ns)) {
-		coro__timed_arm(in, deadline_ns);
-		return 0;
-	}
+	loop = in->loop;
+	coro__timer_disarm(&loop->timers, &in->timer);
 	in->deadline_ns = deadline_ns;
-	/* As in coro__timed_enter(), unless others are inside, who may wait. */
-	in->due = !in->scope.group && in->scope.task == in->loop->thread->task;
-	in->expired = !in->due;
-	coro__scope_cancel(in->loop, &in->scope);
+	if (coro__has_passed(loop->thread, deadline_ns))
+		return coro__timed_pass(in);
+	coro__timed_arm(in, deadline_ns);
 	return 0;
 }
 

@@ -22,8 +22,8 @@ struct coro__scope {
 	struct list link;
 	struct coro *task; /* which is inside; NULL: the loop's */
 	bool cancelled; /* every wait directly inside fails */
-	bool asked; /* by itself: so it absorbs what comes of it */
 	bool shield;
+	bool asked; /* by itself: so it absorbs what comes of it */
 	bool group; /* it is a struct coro__group's */
 	bool open; /* of a timed one: entered and not left */
 };
@@ -45,12 +45,29 @@ static inline struct coro__timed *coro__timed(const struct coro_scope *s)
 }
 
 /* Puts @s below @up, whose state it inherits unless it is a shield. */
-void coro__scope_add(struct coro__scope *s, struct coro__scope *up,
-		     struct coro *task, bool shield);
+static inline void coro__scope_add(struct coro__scope *s,
+				   struct coro__scope *up, struct coro *task,
+				   bool shield)
+{
+	s->up = up;
+	s->task = task;
+	s->cancelled = up && up->cancelled && !shield;
+	s->shield = shield;
+	s->asked = false;
+	s->group = false;
+	s->open = true;
+	list_init(&s->inner);
+	if (up)
+		list_add_tail(&up->inner, &s->link);
+	else
+		list_init(&s->link);
+}
 
+/* For good: what it is linked to is not looked at again. */
 static inline void coro__scope_del(struct coro__scope *s)
 {
-	list_del(&s->link);
+	s->link.prev->next = s->link.next;
+	s->link.next->prev = s->link.prev;
 }
 
 /* Cancels @s and all that is inside, as far as no shield is between. */
@@ -59,9 +76,7 @@ void coro__scope_cancel(struct coro__loop *loop, struct coro__scope *s);
 /* A wait in @s met a cancel: the scope whose deadline had passed has expired. */
 void coro__scope_blame(struct coro__scope *s);
 
-/* Begins and ends one in the running coroutine of @loop. */
-void coro__timed_enter(struct coro__loop *loop, struct coro__timed *s,
-		       int64_t deadline_ns, bool shield);
+/* Ends one in the running coroutine. */
 void coro__timed_leave(struct coro__timed *s);
 
 /* What comes of @result when @s is left: see coro_scope_leave(). */
@@ -75,9 +90,5 @@ bool coro__timed_innermost(const struct coro__thread *t,
 void __attribute__((noinline))
 coro__scope_abandon(struct coro *c, const struct coro__scope *until,
 		    void *room);
-
-/* Whether the running coroutine is inside @s. */
-bool coro__scope_inside(const struct coro__loop *loop,
-			const struct coro__scope *s);
 
 #endif /* CORO_USERLIB_SCOPE_H */

@@ -83,29 +83,15 @@ static struct coro__timer *coro__timer_meld_siblings(struct coro__timer *first)
 	return root;
 }
 
-void coro__timer_arm(struct coro__timers *heap, struct coro__timer *t,
-		     int64_t deadline_ns,
-		     void (*fire)(struct coro__loop *loop,
-				  struct coro__timer *t))
+void coro__timer_insert(struct coro__timers *heap, struct coro__timer *t)
 {
-	t->fire = fire;
-	t->deadline_ns = deadline_ns;
-	t->seq = heap->seq++;
-	t->child = NULL;
-	t->next = NULL;
-	t->prev = t;
-	t->armed = true;
-	heap->root = heap->root ? coro__timer_meld(heap->root, t) : t;
+	heap->root = coro__timer_meld(heap->root, t);
 }
 
-void coro__timer_disarm(struct coro__timers *heap, struct coro__timer *t)
+void coro__timer_remove(struct coro__timers *heap, struct coro__timer *t)
 {
-	struct coro__timer *sub;
+	struct coro__timer *sub = coro__timer_meld_siblings(t->child);
 
-	if (!t->armed)
-		return;
-	t->armed = false;
-	sub = coro__timer_meld_siblings(t->child);
 	if (t == heap->root) {
 		heap->root = sub;
 		return;
