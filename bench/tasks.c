@@ -90,6 +90,20 @@ static void coro_timer(long n)
 	}
 }
 
+/* One scope, whose deadline comes and goes: what uv_timer_start() and _stop() do. */
+static void coro_timer_again(long n)
+{
+	int64_t deadline = coro_after(3600 * CORO_SEC);
+	struct coro_scope s;
+
+	coro_scope_enter(&s, CORO_NEVER);
+	while (n--) {
+		coro_scope_set_deadline(&s, deadline++);
+		coro_scope_set_deadline(&s, CORO_NEVER);
+	}
+	coro_scope_leave(&s, 0);
+}
+
 static void uv_nothing(uv_timer_t *t)
 {
 	(void)t;
@@ -108,6 +122,31 @@ static void uv_timer(long n)
 	while (n--) {
 		uv_timer_start(&timer, uv_nothing, deadline++, 0);
 		uv_timer_stop(&timer);
+	}
+}
+
+#define UV_HANDLES 64
+
+/* A timer that is made for the occasion, as a scope is; closed by the next turn. */
+static void uv_timer_handles(long n)
+{
+	static uv_loop_t loop;
+	static uv_timer_t timers[UV_HANDLES];
+	uint64_t deadline = 3600000;
+
+	if (!loop.data) {
+		must(!uv_loop_init(&loop), "uv_loop_init");
+		loop.data = &loop;
+	}
+	for (long i = 0; i < n; i++) {
+		uv_timer_t *t = &timers[i % UV_HANDLES];
+
+		uv_timer_init(&loop, t);
+		uv_timer_start(t, uv_nothing, deadline++, 0);
+		uv_timer_stop(t);
+		uv_close((uv_handle_t *)t, NULL);
+		if (i % UV_HANDLES == UV_HANDLES - 1 || i == n - 1)
+			uv_run(&loop, UV_RUN_NOWAIT);
 	}
 }
 
@@ -217,7 +256,9 @@ static const struct contender queue[] = {
 
 static const struct contender timer[] = {
 	{ "libcoro", "", coro_timer },
+	{ "libcoro-rearmed", "", coro_timer_again },
 	{ "libuv", "libuv1-dev", uv_timer },
+	{ "libuv-handle", "libuv1-dev", uv_timer_handles },
 	{ "asyncio", PYTHON, asyncio_timer },
 };
 
