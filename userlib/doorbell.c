@@ -119,6 +119,11 @@ bool coro__doorbell_lie_down(struct coro__loop *loop)
 	return false;
 }
 
+bool coro__doorbell_is_closed(const struct coro_loop *l)
+{
+	return __atomic_load_n(&l->inbox, __ATOMIC_ACQUIRE) == CORO__CLOSED;
+}
+
 int coro__post(struct coro_loop *l, struct coro__note *note)
 {
 	struct coro__note *head = __atomic_load_n(&l->inbox, __ATOMIC_RELAXED);

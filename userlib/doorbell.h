@@ -27,7 +27,7 @@ struct coro__interrupt {
 
 /* Outlives its loop for as long as somebody has a reference. */
 struct coro_loop {
-	/* One for the loop, one for each holder, one for each thread in coro__post_to(). */
+	/* One for the loop, for each holder, and for each thread that runs a job of it. */
 	unsigned int refs;
 	unsigned int holders; /* users who took a reference: they may call */
 	unsigned int forks; /* in which process, see coro__forks() */
@@ -42,6 +42,14 @@ struct coro_loop {
 
 int coro__doorbell_new(struct coro_loop **ret_loop);
 void coro__doorbell_drop(struct coro_loop *l);
+
+static inline void coro__doorbell_hold(struct coro_loop *l)
+{
+	__atomic_add_fetch(&l->refs, 1, __ATOMIC_RELAXED);
+}
+
+/* The loop has ended, or never will: no note is taken any more. */
+bool coro__doorbell_is_closed(const struct coro_loop *l);
 
 /* From now on others may post to the loop. Cannot fail. */
 void coro__doorbell_listen(struct coro__loop *loop);

@@ -155,6 +155,7 @@ const char *coro__awaits_name(enum coro_awaits awaits)
 		[CORO_AWAITS_EVENT] = "event",
 		[CORO_AWAITS_QUEUE] = "queue",
 		[CORO_AWAITS_GROUP] = "group",
+		[CORO_AWAITS_BLOCKING] = "function",
 	};
 
 	if ((unsigned int)awaits >= sizeof(names) / sizeof(*names))

@@ -31,6 +31,7 @@ struct coro__loop {
 	uint64_t inflight; /* operations whose last completion is to come */
 	uint64_t background; /* of them, those of a struct coro__watch */
 	uint64_t outside; /* parked ones that only others can wake */
+	uint64_t blocking; /* of them, those in coro_blocking() */
 	struct coro__scope scope; /* of all */
 	struct coro *eager; /* to run before the one that left its turn for it */
 	unsigned int budget; /* waits until the running one must take turns */

@@ -91,6 +91,8 @@ static const char *coro__report_text(const struct coro_report *r)
 					     "failed while it was ended";
 	case CORO_REPORT_SLOW_STEP:
 		return "holds up its loop";
+	case CORO_REPORT_LEFT_BEHIND:
+		return "left a function behind that runs";
 	default:
 		return "is reported";
 	}

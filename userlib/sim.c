@@ -91,11 +91,17 @@ int64_t coro__sim_patience(const struct coro__loop *loop)
 {
 	bool foreign = loop->inflight != loop->background ||
 		       !list_empty(&loop->queued) || coro__loop_outside(loop);
+	const struct coro__sim *sim = loop->sim;
+	int64_t left;
 
 	/* Without a deadline to jump to, as long as it takes. */
 	if (!loop->timers.root)
 		return INT64_MAX;
-	return foreign ? loop->sim->opts.patience_ns : 0;
+	left = loop->timers.root->deadline_ns - sim->now_ns;
+	/* What runs elsewhere has as long as it would have in real time. */
+	if (loop->blocking && left > sim->opts.patience_ns)
+		return left;
+	return foreign ? sim->opts.patience_ns : 0;
 }
 
 void coro__sim_jump(struct coro__loop *loop)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "annotate.h"
+#include "blocking.h"
 #include "interrupt.h"
 #include "remote.h"
 #include "report.h"
@@ -73,6 +74,7 @@ static void coro__thread_forked(void)
 	t->kept = kept;
 	coro__nr_forks++;
 	coro__interrupt_forked();
+	coro__blocking_forked();
 }
 
 unsigned int coro__forks(void)

@@ -240,6 +240,7 @@ TEST(states_keep_their_values)
 	EXPECT_EQ(9, CORO_AWAITS_EVENT);
 	EXPECT_EQ(10, CORO_AWAITS_QUEUE);
 	EXPECT_EQ(11, CORO_AWAITS_GROUP);
+	EXPECT_EQ(12, CORO_AWAITS_BLOCKING);
 }
 
 TEST(an_id_is_a_generation_above_an_index)

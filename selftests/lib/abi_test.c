@@ -76,6 +76,7 @@ TEST(states_and_reasons_never_change)
 	EXPECT_EQ(9, (int)CORO_AWAITS_EVENT);
 	EXPECT_EQ(10, (int)CORO_AWAITS_QUEUE);
 	EXPECT_EQ(11, (int)CORO_AWAITS_GROUP);
+	EXPECT_EQ(12, (int)CORO_AWAITS_BLOCKING);
 }
 
 static long give_arg(void *arg)

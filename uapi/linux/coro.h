@@ -614,6 +614,8 @@ enum coro_state {
  * @CORO_AWAITS_EVENT: an event, a condition or a barrier.
  * @CORO_AWAITS_QUEUE: an item, or room for one.
  * @CORO_AWAITS_GROUP: the end of all coroutines of a group.
+ * @CORO_AWAITS_BLOCKING: a function that blocks elsewhere; the argument is its
+ *	address.
  */
 enum coro_awaits {
 	CORO_AWAITS_NOTHING = 0,
@@ -628,6 +630,7 @@ enum coro_awaits {
 	CORO_AWAITS_EVENT = 9,
 	CORO_AWAITS_QUEUE = 10,
 	CORO_AWAITS_GROUP = 11,
+	CORO_AWAITS_BLOCKING = 12,
 };
 
 /**

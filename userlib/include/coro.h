@@ -24,6 +24,7 @@
 #ifndef CORO_H
 #define CORO_H
 
+#include <coro/blocking.h>
 #include <coro/context.h>
 #include <coro/debug.h>
 #include <coro/defer.h>

@@ -20,7 +20,7 @@
  * coro_call_soon() runs a function on the thread of another loop.
  *
  * No deadlock (see coro_run_opts()) is seen while a coroutine of the loop waits
- * in coro_recv() or for a handle, while one that was exported with
+ * in coro_recv(), coro_blocking() or for a handle, while one that was exported with
  * CORO_RIGHT_CANCEL has not ended, or while somebody has a reference to the loop:
  * then it is for others to go on.
  */

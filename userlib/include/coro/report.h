@@ -55,6 +55,8 @@ struct coro_info {
  *	a value: a failure of its cleanup, or -EAGAIN for another coro_yield().
  * @CORO_REPORT_SLOW_STEP: it has run for duration_ns without a wait, and still
  *	does: see coro_watchdog_start().
+ * @CORO_REPORT_LEFT_BEHIND: the loop ends, and a function that it called by
+ *	coro_blocking_opts() goes on.
  */
 enum coro_report_kind {
 	CORO_REPORT_NEVER_STARTED = 1,
@@ -63,6 +65,7 @@ enum coro_report_kind {
 	CORO_REPORT_SCOPE_OPEN = 4,
 	CORO_REPORT_CLEANUP = 5,
 	CORO_REPORT_SLOW_STEP = 6,
+	CORO_REPORT_LEFT_BEHIND = 7,
 };
 
 /**

@@ -7,7 +7,9 @@
  * none can, so a test that sleeps for a day takes no time. Ready coroutines run in
  * a random order of the seed's; the same seed gives the same run, as far as the
  * program depends on nothing but its coroutines. What the kernel does is its own:
- * completions of I/O are waited for, for a while, before the clock jumps.
+ * completions of I/O are waited for, for a while, before the clock jumps. While a
+ * function of coro/blocking.h is under way it does not jump but waits for its next
+ * deadline in real time; what is back before that took no time.
  *
  * Without a change to the program, CORO_SEED=number in the environment makes each
  * of its loops such a run.

@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: MIT
+/* Functions that block, where something ends around them: the loop, its thread, the process. */
+#include <sys/resource.h>
+
+#include "lib_blocking.h"
+
+LIB_FIXTURE(blocking_end)
+
+static int nr_reports;
+static char reported[CORO_NAME_LEN];
+
+static void note_report(void *arg, const struct coro_report *r)
+{
+	(void)arg;
+	if (r->kind != CORO_REPORT_LEFT_BEHIND)
+		return;
+	nr_reports++;
+	snprintf(reported, sizeof(reported), "%s", r->info->name);
+}
+
+/* Ends while the function blocks, and cancels who called it. */
+static long end_meanwhile(void *arg)
+{
+	coro_put(job_start(arg, call_block));
+	return 0;
+}
+
+static long run_end_meanwhile(void *arg)
+{
+	return coro_run(end_meanwhile, arg);
+}
+
+/* THR-12, THR-13, THR-16 */
+TEST_F(blocking_end, function_that_is_left_behind_outlives_loop_and_thread)
+{
+	struct job j;
+
+	coro_report_to(note_report, NULL);
+	job_init(&j, 7)->disposes = true;
+	EXPECT_EQ(0, in_thread(run_end_meanwhile, &j));
+	EXPECT_EQ(-ECANCELED, j.err);
+	EXPECT_EQ(1, info_now().left);
+	EXPECT_EQ(1, nr_reports);
+	EXPECT_STREQ("caller", reported);
+	EXPECT_EQ(0, j.nr_disposed);
+	sem_post(&j.go);
+	sem_take(&j.disposed);
+	EXPECT_EQ(1, j.nr_disposed);
+	EXPECT_EQ(7, j.disposed_value);
+	EXPECT_EQ(-ECANCELED, j.next_err);
+}
+
+static long end_while_it_listens(void *arg)
+{
+	coro_put(job_start(arg, call_listen));
+	return 0;
+}
+
+/* THR-13, LOP-12 */
+TEST_F(blocking_end, end_of_the_loop_waits_for_a_function_that_cannot_be_left)
+{
+	struct job j;
+
+	coro_report_to(note_report, NULL);
+	EXPECT_EQ(0, coro_run(end_while_it_listens, job_init(&j, 7)));
+	EXPECT_TRUE(j.told);
+	EXPECT_EQ(0, j.err);
+	EXPECT_EQ(7, j.value);
+	EXPECT_EQ(-ECANCELED, j.next_err);
+	EXPECT_EQ(0, nr_reports);
+}
+
+/* THR-13: the limit is each call's grace. */
+TEST_F(blocking_end, end_of_the_loop_waits_as_long_as_the_grace)
+{
+	struct job j;
+
+	coro_report_to(note_report, NULL);
+	job_init(&j, 7)->disposes = true;
+	j.grace_ns = FAR_NS;
+	EXPECT_EQ(0, coro_run(end_while_it_listens, &j));
+	EXPECT_EQ(0, j.err);
+	EXPECT_EQ(7, j.value);
+	EXPECT_EQ(0, nr_reports);
+	job_init(&j, 7)->disposes = true;
+	j.grace_ns = SOON_NS;
+	EXPECT_EQ(0, coro_run(end_meanwhile, &j));
+	EXPECT_EQ(-ECANCELED, j.err);
+	EXPECT_EQ(1, nr_reports);
+	sem_post(&j.go);
+	sem_take(&j.disposed);
+	EXPECT_EQ(7, j.disposed_value);
+}
+
+static struct job late;
+
+static long listen_then_call_again(void *arg)
+{
+	call_listen(arg);
+	/* The loop ends now. */
+	return call_block(&late);
+}
+
+static long end_with_more_to_come(void *arg)
+{
+	coro_put(job_start(arg, listen_then_call_again));
+	return 0;
+}
+
+/* THR-13 */
+TEST_F(blocking_end, nothing_can_be_called_once_the_loop_ends)
+{
+	struct job first;
+
+	job_init(&late, 3)->disposes = true;
+	/* Were it to run all the same, it would not block. */
+	sem_post(&late.go);
+	EXPECT_EQ(0, coro_run(end_with_more_to_come, job_init(&first, 1)));
+	EXPECT_EQ(0, first.err);
+	EXPECT_EQ(-ECANCELED, late.err);
+	EXPECT_EQ(1, late.nr_disposed);
+	EXPECT_EQ(-EPERM, coro_blocking(job_block, &late, NULL));
+	EXPECT_EQ(0, late.runs);
+}
+
+static long end_with_one_running(void *arg)
+{
+	struct job *jobs = arg;
+	struct coro *waits = coro_new(call_block, &jobs[1]);
+
+	coro_put(job_start(&jobs[0], call_listen));
+	EXPECT_EQ(0, coro_start(waits));
+	settle(waits, CORO_AWAITS_BLOCKING);
+	coro_put(waits);
+	return 0;
+}
+
+/* THR-11, THR-13 */
+TEST_F(blocking_end, function_that_has_not_begun_when_the_loop_ends_never_runs)
+{
+	struct job jobs[2];
+
+	EXPECT_EQ(0, coro_blocking_set_limit(1));
+	job_init(&jobs[0], 1);
+	job_init(&jobs[1], 2)->disposes = true;
+	EXPECT_EQ(0, coro_run(end_with_one_running, jobs));
+	EXPECT_EQ(0, jobs[0].err);
+	EXPECT_EQ(-ECANCELED, jobs[1].err);
+	EXPECT_EQ(0, jobs[1].runs);
+	EXPECT_EQ(1, jobs[1].nr_disposed);
+	EXPECT_EQ(0, info_now().waiting);
+}
+
+static long give_back(void *arg)
+{
+	return (long)arg;
+}
+
+static long block_once(void *arg)
+{
+	long value = POISON_LONG;
+
+	(void)arg;
+	EXPECT_EQ(0, coro_blocking(give_back, (void *)5L, &value));
+	return value;
+}
+
+/* Whether the child of fork() has functions of its own alone. */
+static long begin_anew(void *arg)
+{
+	struct job *jobs = arg;
+	bool good = !info_now().running && !info_now().waiting;
+
+	good = good && coro_run(block_once, NULL) == 5;
+	return !(good && jobs[0].runs == 1 && !jobs[1].runs);
+}
+
+static long run_two(void *arg)
+{
+	struct job *jobs = arg;
+	struct coro *one = job_start(&jobs[0], call_block);
+	struct coro *two = coro_new(call_block, &jobs[1]);
+
+	EXPECT_EQ(0, coro_start(two));
+	settle(two, CORO_AWAITS_BLOCKING);
+	sem_post(&jobs[1].begun);
+	coro_await(one);
+	coro_await(two);
+	return 0;
+}
+
+static void *run_two_main(void *arg)
+{
+	EXPECT_EQ(0, coro_run(run_two, arg));
+	return NULL;
+}
+
+/* THR-15 */
+TEST_F(blocking_end, child_of_fork_begins_with_no_functions)
+{
+	struct job jobs[2];
+	pthread_t thread;
+
+	EXPECT_EQ(0, coro_blocking_set_limit(1));
+	/* So that the library knows of this thread, too. */
+	EXPECT_EQ(5, coro_run(block_once, NULL));
+	job_init(&jobs[0], 1);
+	job_init(&jobs[1], 2);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, run_two_main, jobs));
+	sem_take(&jobs[1].begun);
+	EXPECT_EQ(0, in_child(begin_anew, jobs));
+	sem_post(&jobs[0].go);
+	sem_post(&jobs[1].go);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(1, jobs[0].value);
+	EXPECT_EQ(2, jobs[1].value);
+}
+
+static long block_and_exit(void *arg)
+{
+	int how = (int)(long)arg;
+
+	if (coro_run(block_once, NULL) != 5)
+		_exit(99);
+	exit(how);
+}
+
+/* The leak sanitizer would change the status. */
+TEST_F(blocking_end, process_exits_with_threads_that_have_nothing_to_do)
+{
+	int status = in_child(block_and_exit, (void *)3L);
+
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(3, WEXITSTATUS(status));
+}
+
+static long exit_inside(void *arg)
+{
+	exit((int)(long)arg);
+}
+
+static long call_exit(void *arg)
+{
+	return coro_blocking(exit_inside, arg, NULL);
+}
+
+static long run_exit(void *arg)
+{
+	coro_run(call_exit, arg);
+	return 0;
+}
+
+TEST_F(blocking_end, process_exits_from_a_function_that_blocks)
+{
+	int status = in_child(run_exit, (void *)4L);
+
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(4, WEXITSTATUS(status));
+}
+
+static bool fails;
+
+static int fail_once(void *arg, enum coro_fault what)
+{
+	(void)arg;
+	if (what != CORO_FAULT_SYSCALL || !fails)
+		return 0;
+	fails = false;
+	return -EAGAIN;
+}
+
+static long call_without_thread(void *arg)
+{
+	struct job *j = arg, first;
+	struct coro *c;
+
+	j->disposes = true;
+	fails = true;
+	job_call(j, job_block);
+	EXPECT_EQ(-EAGAIN, j->err);
+	EXPECT_EQ(0, j->nr_disposed);
+	EXPECT_EQ(0, info_now().waiting);
+	c = job_start(job_init(&first, 1), call_block);
+	/* With one there, the next waits for it. */
+	sem_post(&first.go);
+	fails = true;
+	sem_post(&j->go);
+	job_call(j, job_block);
+	EXPECT_EQ(0, j->err);
+	coro_await(c);
+	return 0;
+}
+
+/* THR-08 */
+TEST_F(blocking_end, lack_of_threads_fails_a_call_only_if_there_is_none)
+{
+	const struct coro_sim_opts sim = { .size = sizeof(sim),
+					   .fault = fail_once };
+	const struct coro_loop_opts opts = { .size = sizeof(opts),
+					     .sim = &sim };
+	struct job j;
+
+	EXPECT_EQ(0, coro_run_opts(call_without_thread, job_init(&j, 7), &opts,
+				   NULL));
+	EXPECT_EQ(1, j.runs);
+}
+
+static void *let_go_in_a_while(void *arg)
+{
+	/* Far longer than what comes from the kernel would be waited for. */
+	const struct timespec ts = { .tv_nsec = 20 * SOON_NS };
+	struct job *j = arg;
+
+	sem_take(&j->begun);
+	nanosleep(&ts, NULL);
+	sem_post(&j->go);
+	return NULL;
+}
+
+static long block_until_a_deadline(void *arg)
+{
+	int64_t begin = coro_now();
+
+	EXPECT_EQ(0, coro_call(call_block, arg, coro_after(FAR_NS)));
+	EXPECT_EQ(begin, coro_now());
+	/* And then it jumps as ever. */
+	EXPECT_EQ(0, coro_sleep(FAR_NS));
+	EXPECT_EQ(begin + FAR_NS, coro_now());
+	return 0;
+}
+
+/* LOP-25, THR-08 */
+TEST_F(blocking_end, virtual_clock_does_not_jump_while_a_function_blocks)
+{
+	const struct coro_sim_opts sim = { .size = sizeof(sim) };
+	const struct coro_loop_opts opts = { .size = sizeof(opts),
+					     .sim = &sim };
+	pthread_t thread;
+	struct job j;
+
+	job_init(&j, 7);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, let_go_in_a_while, &j));
+	EXPECT_EQ(0, coro_run_opts(block_until_a_deadline, &j, &opts, NULL));
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, j.err);
+	EXPECT_EQ(7, j.value);
+}
+
+static long wait_for_no_deadline(void *arg)
+{
+	struct job *j = arg;
+	struct coro *c = coro_new(call_block, j);
+	pthread_t thread;
+
+	EXPECT_EQ(0, pthread_create(&thread, NULL, let_go_in_a_while, j));
+	EXPECT_EQ(0, coro_start(c));
+	EXPECT_EQ(0, coro_await(c));
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, j->err);
+	/* Nobody is left who could end this. */
+	return coro_sleep_until(CORO_NEVER);
+}
+
+/* DIA-20, THR-08 */
+TEST_F(blocking_end, function_that_blocks_is_no_deadlock)
+{
+	struct job j;
+
+	EXPECT_EQ(-EDEADLK, coro_run(wait_for_no_deadline, job_init(&j, 7)));
+}
+
+/* What is lost with a thread would count as leaked; and no pthread_exit() for the other. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+static long exit_thread_meanwhile(void *arg)
+{
+	struct job *jobs = arg;
+	struct coro *waits = coro_new(call_block, &jobs[1]);
+
+	job_start(&jobs[0], call_block);
+	coro_start(waits);
+	settle(waits, CORO_AWAITS_BLOCKING);
+	pthread_exit(NULL);
+}
+
+static void *run_exit_thread(void *arg)
+{
+	coro_run(exit_thread_meanwhile, arg);
+	return NULL;
+}
+
+/* THR-12, THR-16 */
+TEST_F(blocking_end, callers_whose_thread_exits_are_gone)
+{
+	struct job jobs[2];
+	pthread_t thread;
+
+	EXPECT_EQ(0, coro_blocking_set_limit(1));
+	job_init(&jobs[0], 1)->disposes = true;
+	job_init(&jobs[1], 2)->disposes = true;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, run_exit_thread, jobs));
+	pthread_join(thread, NULL);
+	sem_post(&jobs[0].go);
+	sem_take(&jobs[0].disposed);
+	sem_take(&jobs[1].disposed);
+	EXPECT_TRUE(jobs[0].told);
+	EXPECT_EQ(1, jobs[0].disposed_value);
+	EXPECT_EQ(0, jobs[1].runs);
+	EXPECT_EQ(-ECANCELED, jobs[1].disposed_value);
+	EXPECT_EQ(1, jobs[0].nr_disposed);
+	EXPECT_EQ(1, jobs[1].nr_disposed);
+	EXPECT_EQ(1, jobs[0].err);
+}
+#endif
+
+TEST_HARNESS_MAIN
