@@ -420,13 +420,25 @@ worker_pool_says_that_it_needs_the_device()
 	test $? -eq 1 && grep -q 'needs /dev/coro' "$dir/usage"
 }
 
+resolver_shows_addresses_in_any_order_and_what_has_none()
+{
+	"$here/resolver" 127.0.0.1 ::1 >"$dir/out" || return 1
+	sort "$dir/out" >"$dir/sorted"
+	printf '%s: %s\n' 127.0.0.1 127.0.0.1 ::1 ::1 | cmp - "$dir/sorted" || return 1
+	"$here/resolver" 127.0.0.1 300.300.300.300 >"$dir/out"
+	test $? -eq 1 && grep -qx '127.0.0.1: 127.0.0.1' "$dir/out" &&
+		grep -q '^300.300.300.300: ' "$dir/out" || return 1
+	! "$here/resolver" 2>"$dir/usage" && grep -q 'resolver NAME' "$dir/usage"
+}
+
 make_root || exit 1
 echo 'TAP version 13'
-echo 1..28
+echo 1..29
 t fetch_data_prints_both_lines_and_takes_two_seconds
 t fetch_data_says_what_to_do_when_it_cannot_run
 t wrong_arguments_are_explained
 t worker_pool_says_that_it_needs_the_device
+t resolver_shows_addresses_in_any_order_and_what_has_none
 t server_starts
 t files_arrive_byte_for_byte
 t directories_give_their_index
