@@ -1,50 +1,43 @@
 // SPDX-License-Identifier: MIT
 /* Connections by name, over the C library's resolver and races of coroutines. */
 #define _GNU_SOURCE
+#include <coro/blocking.h>
 #include <coro/group.h>
 #include <coro/io.h>
 #include <coro/net.h>
 #include <coro/time.h>
 #include <errno.h>
 #include <netdb.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "doorbell.h"
 #include "memory.h"
 
 /* RFC 8305, 8. */
 #define CORO__NET_STAGGER (250 * CORO_MSEC)
 #define CORO__NET_ADDRESSES 32
 
-/*
- * A question to the resolver. Its thread has it until it posts the note; then the
- * loop frees it, at once if whoever asked has gone, or the thread itself if the
- * loop has.
- */
+/* A question to the resolver; its thread's while that asks. */
 struct coro__lookup {
-	struct coro__note note;
-	struct coro__lookup_wait *asker; /* NULL once nobody waits for it */
-	struct coro_loop *loop; /* with a reference */
-	struct gaicb ask;
-	struct addrinfo hints;
+	const char *host, *service;
+	const struct addrinfo *hints; /* NULL, or: */
+	struct addrinfo own;
+	struct addrinfo *list;
 	char names[]; /* @host and @service */
-};
-
-/* Of who asks, on its stack. */
-struct coro__lookup_wait {
-	struct coro__wait wait;
-	struct coro__lookup *lookup;
 };
 
 static void coro__lookup_free(struct coro__lookup *l)
 {
-	if (l->ask.ar_result)
-		freeaddrinfo(l->ask.ar_result);
-	coro__doorbell_drop(l->loop);
+	if (l->list)
+		freeaddrinfo(l->list);
 	free(l);
+}
+
+static void coro__lookup_dispose(void *arg, long value)
+{
+	(void)value;
+	coro__lookup_free(arg);
 }
 
 static int coro__lookup_error(int err)
@@ -57,7 +50,7 @@ static int coro__lookup_error(int err)
 	case EAI_MEMORY:
 		return -ENOMEM;
 	case EAI_FAIL:
-	case EAI_SYSTEM: /* with an errno of the resolver's thread */
+	case EAI_SYSTEM:
 		return -EIO;
 	case EAI_NONAME:
 	case EAI_NODATA:
@@ -68,32 +61,13 @@ static int coro__lookup_error(int err)
 	}
 }
 
-static void coro__lookup_note(struct coro__loop *loop, struct coro__note *note)
+/* Where it may block. */
+static long coro__lookup_ask(void *arg)
 {
-	struct coro__lookup *l = container_of(note, struct coro__lookup, note);
+	struct coro__lookup *l = arg;
+	int err = getaddrinfo(l->host, l->service, l->hints, &l->list);
 
-	if (l->asker)
-		coro__wake(loop, &l->asker->wait, 0);
-	else
-		coro__lookup_free(l);
-}
-
-static void coro__lookup_done(union sigval arg)
-{
-	struct coro__lookup *l = arg.sival_ptr;
-	struct coro_loop *loop = l->loop;
-
-	__atomic_add_fetch(&loop->refs, 1, __ATOMIC_RELAXED);
-	if (coro__post(loop, &l->note))
-		coro__lookup_free(l);
-	coro__doorbell_drop(loop);
-}
-
-static void coro__lookup_interrupt(struct coro__loop *loop,
-				   struct coro__wait *w, int why)
-{
-	container_of(w, struct coro__lookup_wait, wait)->lookup->asker = NULL;
-	coro__wake(loop, w, why);
+	return err == EAI_SYSTEM && errno ? -errno : coro__lookup_error(err);
 }
 
 static char *coro__lookup_copy(char *to, const char *from, const char **ret)
@@ -105,8 +79,7 @@ static char *coro__lookup_copy(char *to, const char *from, const char **ret)
 	return to + bytes;
 }
 
-static struct coro__lookup *coro__lookup_new(struct coro__loop *loop,
-					     const char *host,
+static struct coro__lookup *coro__lookup_new(const char *host,
 					     const char *service,
 					     const struct addrinfo *hints)
 {
@@ -117,74 +90,52 @@ static struct coro__lookup *coro__lookup_new(struct coro__loop *loop,
 
 	if (!l)
 		return NULL;
-	at = coro__lookup_copy(l->names, host, &l->ask.ar_name);
-	coro__lookup_copy(at, service, &l->ask.ar_service);
+	at = coro__lookup_copy(l->names, host, &l->host);
+	coro__lookup_copy(at, service, &l->service);
 	if (hints) {
-		l->hints = *hints;
-		l->ask.ar_request = &l->hints;
+		l->own = *hints;
+		l->hints = &l->own;
 	}
-	l->note.run = coro__lookup_note;
-	l->loop = loop->shared;
-	__atomic_add_fetch(&l->loop->refs, 1, __ATOMIC_RELAXED);
 	return l;
 }
 
-static int coro__lookup_start(struct coro__lookup *l)
+/* In a scope with the deadline. @l is gone afterwards. */
+static long coro__lookup_run(struct coro__lookup *l, struct addrinfo **ret_list)
 {
-	struct sigevent done = {
-		.sigev_notify = SIGEV_THREAD,
-		.sigev_notify_function = coro__lookup_done,
-		.sigev_value.sival_ptr = l,
+	const struct coro_blocking_opts opts = {
+		.size = sizeof(opts),
+		.dispose = coro__lookup_dispose,
 	};
-	struct gaicb *all[] = { &l->ask };
-	int err = coro__fault(CORO_FAULT_SYSCALL);
+	long value;
+	int err = coro_blocking_opts(coro__lookup_ask, l, &value, &opts);
 
-	if (err)
+	if (err == -ECANCELED)
 		return err;
-	err = getaddrinfo_a(GAI_NOWAIT, all, 1, &done);
-	/* It says so if it cannot make a thread. */
-	return err == EAI_AGAIN ? -ENOMEM : coro__lookup_error(err);
+	if (!err && !value) {
+		*ret_list = l->list;
+		l->list = NULL;
+	}
+	coro__lookup_free(l);
+	return err ? err : value;
 }
 
 int coro_net_resolve(const char *host, const char *service,
 		     const struct addrinfo *hints, struct addrinfo **ret_list,
 		     int64_t deadline_ns)
 {
-	struct coro__lookup_wait w = {
-		.wait.interrupt = coro__lookup_interrupt,
-	};
+	struct coro_scope in_time;
 	struct coro__lookup *l;
-	struct coro__loop *loop;
+	long result;
 	int err;
 
 	if (!ret_list || (!host && !service))
 		return -EINVAL;
-	err = coro__wait_begin(&loop);
+	err = coro_scope_enter(&in_time, deadline_ns);
 	if (err)
 		return err;
-	l = coro__lookup_new(loop, host, service, hints);
-	if (!l)
-		return -ENOMEM;
-	coro__doorbell_listen(loop);
-	err = coro__lookup_start(l);
-	if (err) {
-		coro__lookup_free(l);
-		return err;
-	}
-	l->asker = &w;
-	w.lookup = l;
-	loop->outside++;
-	err = coro__park(loop, &w.wait, deadline_ns, CORO_AWAITS_IO, 0);
-	loop->outside--;
-	if (err)
-		return err; /* the note frees it */
-	err = coro__lookup_error(gai_error(&l->ask));
-	if (!err) {
-		*ret_list = l->ask.ar_result;
-		l->ask.ar_result = NULL;
-	}
-	coro__lookup_free(l);
-	return err;
+	l = coro__lookup_new(host, service, hints);
+	result = l ? coro__lookup_run(l, ret_list) : -ENOMEM;
+	return (int)coro_scope_leave(&in_time, result);
 }
 
 static long coro__net_try(void *arg)

@@ -19,18 +19,18 @@ struct addrinfo;
  * @ret_list: the addresses, to be freed with freeaddrinfo(3).
  * @deadline_ns: when to give up, or CORO_NEVER.
  *
- * The C library's getaddrinfo_a(3) does it in a thread of its own. A call that
- * gives up leaves that thread to its work.
+ * getaddrinfo(3) does it, called by coro_blocking_opts(). A call that gives up
+ * leaves it behind.
  *
  * Context: coroutine of a running loop. Suspends; cancellation point.
  * Return:
  * * 0		 - *@ret_list is the list
  * * -ENOENT	 - no such name, or none of that kind
- * * -EAGAIN	 - the name servers do not answer now
+ * * -EAGAIN	 - the name servers do not answer now, or there can be no thread
  * * -EINVAL	 - wrong arguments or @hints
- * * -ENOMEM	 - no memory, or no more threads
- * * -EIO	 - the name servers failed for good, or a system call did
- * * -ETIMEDOUT, -ECANCELED, -EPERM, -EDEADLK - see coro/io.h
+ * * -ENOMEM	 - no memory
+ * * -EIO	 - the name servers failed for good; or the error of a system call
+ * * -ETIMEDOUT, -ECANCELED, -EPERM - see coro/io.h
  */
 int coro_net_resolve(const char *host, const char *service,
 		     const struct addrinfo *hints, struct addrinfo **ret_list,
