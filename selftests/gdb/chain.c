@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* A program to be looked at: coroutines in each state, and chains of those who wait. */
 #include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <coro.h>
@@ -36,10 +38,19 @@ static NOINLINE long yields(void *arg)
 	return coro_yield(1, NULL) + (long)arg;
 }
 
+static bool hangs;
+static volatile bool ever = true;
+
 /* Where the debugger looks. */
 static NOINLINE long stops(void *arg)
 {
 	coro_sleep(0);
+	if (hangs) {
+		puts("hangs");
+		fflush(stdout);
+		while (ever)
+			;
+	}
 	raise(SIGTRAP);
 	exit(0);
 	return (long)arg;
@@ -49,15 +60,19 @@ static NOINLINE long begins(void *arg)
 {
 	struct coro *generator = coro_new(yields, arg);
 	struct coro *fresh = coro_new_named(yields, arg, "fresh");
+	struct coro *ended = coro_new_named(yields, arg, "ended");
 	struct coro *task = coro_new(resumes, arg);
 
+	coro_resume(ended, 0, NULL);
+	coro_resume(ended, 0, NULL);
 	coro_resume(generator, 0, NULL);
 	coro_start(task);
 	coro_spawn(stops, fresh);
 	return coro_await(task) + 1;
 }
 
-int main(void)
+/* With an argument it hangs instead of stopping. */
+int main(int argc, char **argv)
 {
 	/* Few, for a small core. */
 	struct coro_thread_opts opts = {
@@ -65,6 +80,8 @@ int main(void)
 		.max_coroutines = 64,
 	};
 
+	(void)argv;
+	hangs = argc > 1;
 	if (coro_thread_init(&opts))
 		return 1;
 	return (int)coro_run(begins, NULL);

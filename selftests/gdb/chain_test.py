@@ -1,6 +1,6 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: MIT
-"""What gdb says of chain.c with the library's script, of a process and of its core.
+"""What gdb says of chain.c with the library's script: of a process, one that hangs, and a core.
 
 usage: chain_test.py PROGRAM...
 """
@@ -22,6 +22,7 @@ COMMANDS = (
     "coro bt",
     "coro bt yields",
     "coro bt fresh",
+    "coro bt ended",
     "coro select sleeps",
     "coro select",
     "coro bt nobody",
@@ -61,6 +62,7 @@ class Said:
     def __init__(self, said):
         self.said = said
 
+    # DIA-13, DIA-14
     def coroutines_are_listed(self):
         rows = {}
         for line in self.said["info coros"].splitlines():
@@ -82,6 +84,7 @@ class Said:
             "CREATED", "-"
         ) and (rows["stops"][0], thread) == ("RUNNING", "(runs in thread N)")  # fmt: skip
 
+    # DIA-09, DIA-13, DIA-14
     def suspended_chain_is_shown_to_its_root(self):
         return functions(self.said["coro bt sleeps"]) == [
             "[ sleeps]", "sleeps", "[awaited awaits_inline]", "awaits_inline", "[resumed resumes]",
@@ -97,6 +100,10 @@ class Said:
 
     def function_of_a_new_one_is_named(self):
         return "it will begin in yields\n" in self.said["coro bt fresh"]
+
+    # DIA-09
+    def ended_one_has_no_stack(self):
+        return "\nit has ended\n" in self.said["coro bt ended"]
 
     def frames_can_be_selected(self):
         return self.said["coro select sleeps"].startswith("#1 ")
@@ -130,16 +137,27 @@ def dump(program, scratch):
     return os.path.join(scratch, *os.listdir(scratch))
 
 
+def attach(program):
+    """To one whose loop hangs, by its number."""
+    with subprocess.Popen([program, "hangs"], text=True, stdout=subprocess.PIPE) as hung:
+        try:
+            hung.stdout.readline()
+            return gdb(["-p", str(hung.pid)], (*COMMANDS, "detach"))
+        finally:
+            hung.kill()
+
+
 def look(program, scratch):
-    """Answers for the process and for its core: (where, answers, all that gdb said)."""
+    """Answers for processes and for a core: (where, answers, all that gdb said)."""
     yield "process", *gdb([program], ("run", *COMMANDS, "kill"))
+    yield "hung", *attach(program)
     if cores_are_files():
         yield "core", *gdb([program, dump(program, scratch)], COMMANDS)
 
 
 def main():
     programs = [os.path.abspath(program) for program in sys.argv[1:]]
-    places = 2 if cores_are_files() else 1
+    places = 3 if cores_are_files() else 2
     print(f"TAP version 13\n1..{places * len(CASES) * len(programs)}")
     number = failed = 0
     for program in programs:

@@ -17,6 +17,8 @@ KEY = re.compile(r"\t(from|unlike|not|pending): ?(.*)")
 # A comment, and the test that begins on the line after it.
 TEST = re.compile(r"(?:^/\*((?:[^*]|\*(?!/))*)\*/\n)?^TEST(?:_F|_SIGNAL|_F_SIGNAL|_F_TIMEOUT)?\(\s*(\w+)(?:,\s*(\w+))?",
                   re.M)
+# The same of a script, whose cases are methods.
+CASE = re.compile(r"^    #( %s.*)\n()    def (\w+)\(self\)" % ID, re.M)
 NAMES_IDS = re.compile(r"(%s(?:,? %s)*)(?:[:;] .*)?" % (ID, ID), re.S)
 
 INTRO = """<!-- Written by conformance.py from conformance.ids and the tests: run it, do not edit here. -->
@@ -55,7 +57,9 @@ class Book:
         self.read_ids()
         for path in sorted(glob.glob(f"{root}/selftests/lib/*_test.c")) + \
                 sorted(glob.glob(f"{root}/selftests/regress/lib_*_test.c")):
-            self.read_tests(os.path.relpath(path, root))
+            self.read_tests(os.path.relpath(path, root), TEST)
+        for path in sorted(glob.glob(f"{root}/selftests/gdb/*_test.py")):
+            self.read_tests(os.path.relpath(path, root), CASE)
         for entry in self.entries.values():
             self.judge(entry)
 
@@ -92,9 +96,9 @@ class Book:
             self.complain(IDS, entry.line, f"level {entry.level} is none of {', '.join(LEVELS)}")
         self.entries.setdefault(entry.name, entry)
 
-    def read_tests(self, path):
+    def read_tests(self, path, pattern):
         text = self.read(path)
-        for match in TEST.finditer(text):
+        for match in pattern.finditer(text):
             line = text.count("\n", 0, match.start(2)) + 1
             said = re.sub(r"\s*\n \*\s*", " ", match[1] or "").strip()
             if not re.match(ID, said):
@@ -103,7 +107,7 @@ class Book:
             if not names:
                 self.complain(path, line, "not \"ID, ID: remark\" in the comment before the test")
                 continue
-            program = re.sub(r"^selftests/(lib/)?|\.c$", "", path)
+            program = re.sub(r"^selftests/(lib/)?|\.(c|py)$", "", path)
             for name in re.findall(ID, names[1]):
                 if name in self.entries:
                     self.entries[name].tests.append(f"{program}: {match[3] or match[2]}")
