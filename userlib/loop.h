@@ -23,7 +23,7 @@ struct coro__loop {
 	struct list tasks; /* coro.task.all */
 	struct list queued; /* operations that found no SQE */
 	struct list cancels; /* operations whose cancel found none */
-	struct list unfound; /* operations that the kernel did not find */
+	struct list unfound; /* operations that a cancel did not end */
 	struct coro__timer again; /* when they are to be cancelled anew */
 	struct list multishots;
 	struct list gens; /* struct coro_gen.all */
@@ -100,7 +100,7 @@ struct coro__op {
 	bool cancelled;
 	bool cancelling; /* the kernel has, or is to get, a cancel of it */
 	bool over; /* its last completion came meanwhile: */
-	unsigned char unfound; /* how often it was not found */
+	unsigned char unfound; /* how many cancels did not end it */
 	int res;
 	uint32_t flags;
 };

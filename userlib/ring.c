@@ -159,7 +159,8 @@ static void coro__ring_ask_again(struct coro__loop *loop, struct coro__timer *t)
  *                             the worker has it, and blocks
  *   cancel of A: -EALREADY    the worker has a signal, A completes with -EINTR
  *
- * What cannot be found at all, as a request that a disk has, is why the delay grows.
+ * Nor does the signal end a worker that only tries: that has the poll wait anew. What
+ * cannot be ended at all, as a request that a disk has, is why the delay grows.
  */
 static void coro__ring_unfound(struct coro__loop *loop, struct coro__op *op)
 {
@@ -247,7 +248,7 @@ static void coro__ring_cancelled(struct coro__loop *loop, struct coro__op *op,
 	op->cancelling = false;
 	if (op->over)
 		coro__op_end(loop, op, op->res, op->flags);
-	else if (res == -ENOENT)
+	else if (res == -ENOENT || res == -EALREADY)
 		coro__ring_unfound(loop, op);
 }
 

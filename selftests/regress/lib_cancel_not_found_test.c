@@ -171,4 +171,36 @@ TEST_F(cancel_not_found, loop_ends_all_the_same)
 	EXPECT_EQ(2, missed);
 }
 
+static long read_in_a_worker(void *arg)
+{
+	struct io_uring_sqe sqe = { 0 };
+	char c;
+
+	io_uring_prep_read(&sqe, *(int *)arg, &c, 1, 0);
+	sqe.flags |= IOSQE_ASYNC;
+	return coro_io_await(&sqe, CORO_NEVER, NULL);
+}
+
+static long cancel_workers(void *arg)
+{
+	for (int i = 0; i < 1000; i++) {
+		struct coro *c = coro_new(read_in_a_worker, arg);
+		long value = POISON_LONG;
+
+		EXPECT_EQ(0, coro_start(c));
+		for (int turn = 0; turn <= i % 8; turn++)
+			coro_sleep(0);
+		EXPECT_EQ(0, coro_cancel(c));
+		EXPECT_EQ(0, coro_await_value(c, &value));
+		EXPECT_EQ(-ECANCELED, value);
+	}
+	return 0;
+}
+
+/* It may be on its way to a worker, tried by it, back in a poll, or block there. */
+TEST_F(cancel_not_found, worker_is_cancelled_wherever_it_is)
+{
+	EXPECT_EQ(0, coro_run(cancel_workers, &self->pipe[0]));
+}
+
 TEST_HARNESS_MAIN
