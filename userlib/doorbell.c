@@ -193,7 +193,7 @@ struct coro_loop *coro_loop_self(void)
 
 struct coro_loop *coro_loop_get(struct coro_loop *l)
 {
-	__atomic_add_fetch(&l->refs, 1, __ATOMIC_RELAXED);
+	coro__doorbell_hold(l);
 	__atomic_add_fetch(&l->holders, 1, __ATOMIC_RELAXED);
 	return l;
 }

@@ -61,7 +61,7 @@ static void coro__gen_bind(struct coro_gen *g)
 	if (g->shared || !loop)
 		return;
 	g->shared = loop->shared;
-	__atomic_add_fetch(&g->shared->refs, 1, __ATOMIC_RELAXED);
+	coro__doorbell_hold(g->shared);
 	list_add_tail(&loop->gens, &g->all);
 	/* Others may drop it. */
 	coro__doorbell_listen(loop);

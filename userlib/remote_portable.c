@@ -112,7 +112,7 @@ static void coro__far_end(struct coro__far *far, int result)
 	list_del(&far->link);
 	far->result = result;
 	far->over = true;
-	__atomic_add_fetch(&l->refs, 1, __ATOMIC_RELAXED);
+	coro__doorbell_hold(l);
 	coro__post(l, &far->note);
 	coro__doorbell_drop(l);
 }

@@ -259,7 +259,7 @@ int coro__waitq_give(struct coro__arm *arm, int result)
 	/* Once it has the note, it and its loop may be gone. */
 	l = t->loop;
 	t->result = result;
-	__atomic_add_fetch(&l->refs, 1, __ATOMIC_RELAXED);
+	coro__doorbell_hold(l);
 	err = coro__post(l, &t->note);
 	coro__doorbell_drop(l);
 	return err;
