@@ -169,8 +169,10 @@ TEST_F(blocking, wrong_call_runs_and_disposes_of_nothing)
 
 static long look_around(void *arg)
 {
-	static const int open[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
-	static const int blocked[] = { SIGINT, SIGTERM, SIGUSR1, SIGCHLD };
+	static const int open[] = { SIGSEGV, SIGBUS,  SIGFPE,
+				    SIGILL,  SIGTRAP, SIGSYS };
+	static const int blocked[] = { SIGINT,	SIGTERM, SIGUSR1,
+				       SIGCHLD, SIGALRM, SIGPIPE };
 	bool good = !errno_get();
 	sigset_t set;
 
