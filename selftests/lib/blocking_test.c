@@ -210,10 +210,12 @@ TEST_F(blocking, function_is_outside_of_coroutines_with_errno_0_and_no_signals)
 
 static struct coro_var *var;
 static int destroyed;
+static pthread_t callers_thread;
 
 static void destroy(void *value)
 {
 	(void)value;
+	EXPECT_TRUE(pthread_equal(callers_thread, pthread_self()));
 	destroyed++;
 }
 
@@ -236,7 +238,7 @@ static long call_in_context(void *arg)
 	EXPECT_EQ(0, coro_var_set(var, (void *)1L, NULL));
 	EXPECT_EQ(0, coro_blocking(read_and_set, NULL, &value));
 	EXPECT_EQ(0, value);
-	/* What it set is gone before the call returns. */
+	/* What it set is gone before the call returns, and here. */
 	EXPECT_EQ(1, destroyed);
 	EXPECT_EQ(0, coro_var_get(var, &now));
 	EXPECT_EQ((void *)1L, now);
@@ -251,6 +253,7 @@ TEST_F(blocking, function_has_a_copy_of_the_callers_context)
 	const struct coro_var_opts opts = { .size = sizeof(opts),
 					    .destroy = destroy };
 
+	callers_thread = pthread_self();
 	ASSERT_EQ(0, coro_var_new(&var, "copied", &opts));
 	EXPECT_EQ(0, coro_run(call_in_context, NULL));
 	EXPECT_EQ(3, destroyed);
