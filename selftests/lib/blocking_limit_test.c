@@ -191,7 +191,6 @@ static long use_two(void *arg)
 	(void)arg;
 	for (int i = 0; i < 2; i++)
 		callers[i] = job_start(job_init(&jobs[i], i), call_block);
-	EXPECT_EQ(2, library_threads());
 	for (int i = 0; i < 2; i++) {
 		sem_post(&jobs[i].go);
 		coro_await(callers[i]);
@@ -210,6 +209,18 @@ TEST_F(blocking_limit, threads_beyond_a_lower_limit_end_at_once)
 	while (library_threads() > 1)
 		nanosleep(&ts, NULL);
 	EXPECT_EQ(0, coro_run(call_in_turn, NULL));
+}
+
+/* One of the two threads ends: the call must not be left to that one. */
+TEST_F(blocking_limit, call_right_after_a_lower_limit_is_served)
+{
+	for (int i = 0; i < 10; i++) {
+		EXPECT_EQ(0, coro_blocking_set_limit(2));
+		EXPECT_EQ(0, coro_run(use_two, NULL));
+		EXPECT_EQ(0, coro_blocking_set_limit(1));
+		EXPECT_EQ(0, coro_run(call_note, (void *)'a'));
+	}
+	EXPECT_STREQ("aaaaaaaaaa", order.text);
 }
 
 TEST_HARNESS_MAIN
