@@ -216,6 +216,30 @@ TEST_F(blocking_end, child_of_fork_begins_with_no_functions)
 	EXPECT_EQ(2, jobs[1].value);
 }
 
+static long begin_with_none(void *arg)
+{
+	struct coro_blocking_info info = info_now();
+
+	(void)arg;
+	return info.left || info.left_ever || coro_run(block_once, NULL) != 5;
+}
+
+/* THR-15 */
+TEST_F(blocking_end, child_of_fork_begins_with_no_threads_and_none_left_behind)
+{
+	struct job j;
+
+	coro_report_to(note_report, NULL);
+	job_init(&j, 7)->disposes = true;
+	EXPECT_EQ(0, coro_run(end_meanwhile, &j));
+	EXPECT_EQ(1, info_now().left);
+	/* Another thread, which has nothing to do then. */
+	EXPECT_EQ(5, coro_run(block_once, NULL));
+	EXPECT_EQ(0, in_child(begin_with_none, NULL));
+	sem_post(&j.go);
+	sem_take(&j.disposed);
+}
+
 static long block_and_exit(void *arg)
 {
 	int how = (int)(long)arg;
