@@ -258,6 +258,52 @@ TEST_F(blocking_end, process_exits_with_threads_that_have_nothing_to_do)
 	EXPECT_EQ(3, WEXITSTATUS(status));
 }
 
+static pthread_key_t at_end;
+static bool looks_back, thread_has_ended;
+
+static void note_end(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/* Comes after the library's own, which names no priority. */
+static void __attribute__((destructor(101))) look_back(void)
+{
+	if (looks_back)
+		_exit(thread_has_ended ? 3 : 9);
+}
+
+static long note_end_of_thread(void *arg)
+{
+	return pthread_setspecific(at_end, arg);
+}
+
+static long call_note_end(void *arg)
+{
+	long value = POISON_LONG;
+
+	EXPECT_EQ(0, coro_blocking(note_end_of_thread, arg, &value));
+	return value;
+}
+
+static long exit_and_look_back(void *arg)
+{
+	if (pthread_key_create(&at_end, note_end) ||
+	    coro_run(call_note_end, arg))
+		_exit(99);
+	looks_back = true;
+	exit(0);
+}
+
+/* What they use, the library's or the program's, may go after it. */
+TEST_F(blocking_end, thread_that_has_nothing_to_do_ends_before_the_process)
+{
+	int status = in_child(exit_and_look_back, &thread_has_ended);
+
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(3, WEXITSTATUS(status));
+}
+
 static long exit_inside(void *arg)
 {
 	exit((int)(long)arg);
