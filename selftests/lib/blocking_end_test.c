@@ -240,6 +240,35 @@ TEST_F(blocking_end, child_of_fork_begins_with_no_threads_and_none_left_behind)
 	sem_take(&j.disposed);
 }
 
+static bool looks_enough;
+
+static void *look_always(void *arg)
+{
+	(void)arg;
+	while (!__atomic_load_n(&looks_enough, __ATOMIC_RELAXED))
+		info_now();
+	return NULL;
+}
+
+static long look_once(void *arg)
+{
+	(void)arg;
+	return info_now().running;
+}
+
+/* THR-15: whatever another thread of its parent does at the time. */
+TEST_F(blocking_end, child_of_fork_waits_for_no_thread_of_its_parent)
+{
+	pthread_t thread;
+
+	EXPECT_EQ(5, coro_run(block_once, NULL));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, look_always, NULL));
+	for (int i = 0; i < 50; i++)
+		EXPECT_EQ(0, in_child(look_once, NULL));
+	__atomic_store_n(&looks_enough, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+}
+
 static long block_and_exit(void *arg)
 {
 	int how = (int)(long)arg;
