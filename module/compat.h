@@ -13,6 +13,7 @@
 #include <linux/hrtimer.h>
 #include <linux/io_uring.h>
 #include <linux/mm.h>
+#include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/shmem_fs.h>
 
@@ -104,6 +105,97 @@ coro_compat_hrtimer_setup(struct hrtimer *timer,
 	}
 	hrtimer_init(timer, clock_id, mode);
 	*(typeof(fn) *)&timer->function = fn;
+}
+
+/*
+ * Preempt notifiers. They come with KVM; without them no thread becomes a worker,
+ * and what is said of watching them is dead code.
+ */
+#ifdef CONFIG_PREEMPT_NOTIFIERS
+static inline bool coro_compat_can_handoff(void)
+{
+	return true;
+}
+
+/* How many notifiers the calling thread has that are for @ops. */
+static inline unsigned int
+coro_compat_count_notifiers(const struct preempt_ops *ops)
+{
+	struct preempt_notifier *notifier;
+	unsigned int nr = 0;
+
+	/* Only the thread itself changes them; but none may go on the way. */
+	preempt_disable();
+	hlist_for_each_entry(notifier, &current->preempt_notifiers, link)
+		nr += notifier->ops == ops;
+	preempt_enable();
+	return nr;
+}
+#else
+struct preempt_notifier;
+
+struct preempt_ops {
+	void (*sched_in)(struct preempt_notifier *notifier, int cpu);
+	void (*sched_out)(struct preempt_notifier *notifier,
+			  struct task_struct *next);
+};
+
+struct preempt_notifier {
+	struct hlist_node link;
+	struct preempt_ops *ops;
+};
+
+static inline unsigned int
+coro_compat_count_notifiers(const struct preempt_ops *ops)
+{
+	return 0;
+}
+
+static inline bool coro_compat_can_handoff(void)
+{
+	return false;
+}
+
+static inline void preempt_notifier_init(struct preempt_notifier *notifier,
+					 struct preempt_ops *ops)
+{
+	notifier->ops = ops;
+}
+
+static inline void preempt_notifier_inc(void)
+{
+}
+
+static inline void preempt_notifier_dec(void)
+{
+}
+
+static inline void preempt_notifier_register(struct preempt_notifier *notifier)
+{
+}
+
+static inline void
+preempt_notifier_unregister(struct preempt_notifier *notifier)
+{
+}
+#endif
+
+/*
+ * Whether a task that leaves its processor sleeps. Those that do were always
+ * taken off the queue at once, until the kernel that has this policy.
+ */
+static inline bool coro_compat_task_blocks(struct task_struct *task)
+{
+#ifdef SCHED_EXT
+	return !task_is_runnable(task);
+#else
+	return !task->on_rq;
+#endif
+}
+
+static inline bool coro_compat_task_is_dead(const struct task_struct *task)
+{
+	return READ_ONCE(task->__state) == TASK_DEAD;
 }
 
 /*

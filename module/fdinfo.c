@@ -51,6 +51,9 @@ void coro_sched_fdinfo(struct seq_file *m, struct file *file)
 			 stat.out_stacks_resident_bytes);
 	coro_fdinfo_line(m, "overflows", stat.out_overflows);
 	coro_fdinfo_line(m, "overflow-id", stat.out_overflow_id);
+	coro_fdinfo_line(m, "workers", READ_ONCE(sched->workers.nr));
+	coro_fdinfo_line(m, "standbys", READ_ONCE(sched->handoff.nr_standbys));
+	coro_fdinfo_line(m, "handoffs", READ_ONCE(sched->handoff.total));
 }
 
 static const char *const coro_fdinfo_target_states[] = {

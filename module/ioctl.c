@@ -16,6 +16,7 @@
 #include "mailbox.h"
 #include "sched.h"
 #include "target.h"
+#include "worker.h"
 
 /* How all arguments begin. */
 struct coro_any_args {
@@ -44,6 +45,10 @@ union coro_args {
 	struct coro_finish_args finish;
 	struct coro_export_args export;
 	struct coro_cancel_args cancel;
+	struct coro_attach_args attach;
+	struct coro_detach_args detach;
+	struct coro_standby_args standby;
+	struct coro_kick_args kick;
 };
 
 /* One call, on its way through the gate. */
@@ -231,6 +236,38 @@ static int coro_do_cancel(struct coro_call *call)
 	return ret;
 }
 
+static int coro_do_attach(struct coro_call *call)
+{
+	return coro_worker_attach(call->on->sched, &call->args.attach);
+}
+
+static void coro_undo_attach(struct coro_call *call)
+{
+	coro_worker_detach(call->on->sched);
+}
+
+static int coro_do_detach(struct coro_call *call)
+{
+	return coro_worker_detach(call->on->sched);
+}
+
+static int coro_do_standby(struct coro_call *call)
+{
+	return coro_worker_standby(call->on->sched, &call->args.standby);
+}
+
+static void coro_undo_standby(struct coro_call *call)
+{
+	coro_worker_unstandby(call->on->sched, &call->args.standby);
+}
+
+static int coro_do_kick(struct coro_call *call)
+{
+	if (call->args.kick.reserved)
+		return -EINVAL;
+	return coro_worker_kick(call->on->sched, call->args.kick.id);
+}
+
 #define CORO_OP(_cmd, _verb, _first, _last, ...)                       \
 	[_IOC_NR(_cmd)] = {                                            \
 		.size = sizeof(struct coro_##_verb##_args),            \
@@ -290,6 +327,24 @@ static const struct coro_op coro_ops[] = {
 	CORO_OP(CORO_IOC_CANCEL, cancel, value, value,
 		.out_end = offsetof(struct coro_cancel_args, value),
 		.on = CORO_ON_SCHED | CORO_ON_HANDLE,
+		.needs = CORO_NEEDS_TABLE),
+	CORO_OP(CORO_IOC_ATTACH, attach, out_id, out_word,
+		.out_end = offsetofend(struct coro_attach_args, out_word),
+		.on = CORO_ON_SCHED,
+		.needs = CORO_NEEDS_TABLE,
+		.undo = coro_undo_attach),
+	CORO_OP(CORO_IOC_DETACH, detach, flags, flags,
+		.out_end = offsetof(struct coro_detach_args, flags),
+		.on = CORO_ON_SCHED,
+		.needs = CORO_NEEDS_NOTHING),
+	CORO_OP(CORO_IOC_STANDBY, standby, out_id, out_word,
+		.out_end = offsetofend(struct coro_standby_args, out_word),
+		.on = CORO_ON_SCHED,
+		.needs = CORO_NEEDS_TABLE,
+		.undo = coro_undo_standby),
+	CORO_OP(CORO_IOC_KICK, kick, id, reserved,
+		.out_end = offsetof(struct coro_kick_args, id),
+		.on = CORO_ON_SCHED,
 		.needs = CORO_NEEDS_TABLE),
 };
 
@@ -364,6 +419,34 @@ CORO_ASSERT_AT(coro_cancel_args, size, 0);
 CORO_ASSERT_AT(coro_cancel_args, flags, 4);
 CORO_ASSERT_AT(coro_cancel_args, id, 8);
 CORO_ASSERT_AT(coro_cancel_args, value, 16);
+
+CORO_ASSERT_SIZE(coro_attach_args, 24);
+CORO_ASSERT_AT(coro_attach_args, size, 0);
+CORO_ASSERT_AT(coro_attach_args, flags, 4);
+CORO_ASSERT_AT(coro_attach_args, out_id, 8);
+CORO_ASSERT_AT(coro_attach_args, out_max_workers, 12);
+CORO_ASSERT_AT(coro_attach_args, out_word, 16);
+
+CORO_ASSERT_SIZE(coro_detach_args, 8);
+CORO_ASSERT_AT(coro_detach_args, size, 0);
+CORO_ASSERT_AT(coro_detach_args, flags, 4);
+
+CORO_ASSERT_SIZE(coro_standby_args, 32);
+CORO_ASSERT_AT(coro_standby_args, size, 0);
+CORO_ASSERT_AT(coro_standby_args, flags, 4);
+CORO_ASSERT_AT(coro_standby_args, deadline_ns, 8);
+CORO_ASSERT_AT(coro_standby_args, out_id, 16);
+CORO_ASSERT_AT(coro_standby_args, out_why, 20);
+CORO_ASSERT_AT(coro_standby_args, out_word, 24);
+
+CORO_ASSERT_SIZE(coro_kick_args, 16);
+CORO_ASSERT_AT(coro_kick_args, size, 0);
+CORO_ASSERT_AT(coro_kick_args, flags, 4);
+CORO_ASSERT_AT(coro_kick_args, id, 8);
+CORO_ASSERT_AT(coro_kick_args, reserved, 12);
+
+CORO_ASSERT_SIZE(coro_shm_worker, 8);
+CORO_ASSERT_AT(coro_shm_worker, word, 0);
 
 CORO_ASSERT_SIZE(coro_result, 16);
 CORO_ASSERT_AT(coro_result, value, 0);

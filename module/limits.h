@@ -87,4 +87,21 @@ extern unsigned int coro_limit_user_contexts;
 #define CORO_DEFAULT_USER_EVENTS SZ_1M
 extern unsigned int coro_limit_user_events;
 
+/*
+ * Workers of one scheduler: one runs, the others wait in a call that blocks or for
+ * one that will. A page each, charged.
+ */
+#define CORO_HARD_WORKERS 256U
+extern unsigned int coro_limit_max_workers;
+
+/*
+ * Schedulers that one thread may be a worker of: it is looked at for each of them
+ * whenever it leaves its processor, with interrupts off.
+ */
+#define CORO_HARD_ATTACHED 4U
+
+/* How long a worker must be blocked until somebody is told. */
+#define CORO_DEFAULT_DEBOUNCE_US 10U
+extern unsigned int coro_limit_debounce_us;
+
 #endif /* CORO_LIMITS_H */

@@ -6,6 +6,7 @@
 #include <linux/rcupdate.h>
 
 #include "compat.h"
+#include "handoff.h"
 #include "ioctl.h"
 #include "limits.h"
 #include "mailbox.h"
@@ -13,6 +14,7 @@
 #include "sched.h"
 #include "uring.h"
 #include "wait.h"
+#include "worker.h"
 
 unsigned int coro_limit_max_contexts = CORO_DEFAULT_MAX_CONTEXTS;
 module_param_named(max_contexts, coro_limit_max_contexts, uint, 0644);
@@ -60,6 +62,15 @@ MODULE_PARM_DESC(user_contexts,
 unsigned int coro_limit_user_events = CORO_DEFAULT_USER_EVENTS;
 module_param_named(user_events, coro_limit_user_events, uint, 0644);
 MODULE_PARM_DESC(user_events, "most unread messages of one user");
+
+unsigned int coro_limit_max_workers = CORO_HARD_WORKERS;
+module_param_named(max_workers, coro_limit_max_workers, uint, 0644);
+MODULE_PARM_DESC(max_workers, "most attached threads of one scheduler");
+
+unsigned int coro_limit_debounce_us = CORO_DEFAULT_DEBOUNCE_US;
+module_param_named(debounce_us, coro_limit_debounce_us, uint, 0644);
+MODULE_PARM_DESC(debounce_us,
+		 "how long a worker blocks before another one is told");
 
 static int coro_device_open(struct inode *inode, struct file *file)
 {
@@ -139,11 +150,16 @@ static int __init coro_module_init(void)
 	ret = coro_wait_setup();
 	if (ret)
 		goto err_teardown_mailbox;
-	ret = misc_register(&coro_misc);
+	ret = coro_worker_setup();
 	if (ret)
 		goto err_teardown_wait;
+	ret = misc_register(&coro_misc);
+	if (ret)
+		goto err_teardown_worker;
 	return 0;
 
+err_teardown_worker:
+	coro_worker_teardown();
 err_teardown_wait:
 	coro_wait_teardown();
 err_teardown_mailbox:
@@ -161,6 +177,8 @@ static void __exit coro_module_exit(void)
 	 * the last file. Wait until all have left.
 	 */
 	synchronize_rcu_tasks();
+	coro_worker_teardown();
+	coro_handoff_teardown();
 	coro_wait_teardown();
 	coro_mailbox_teardown();
 }

@@ -31,6 +31,7 @@ struct coro_sched *coro_sched_new(void)
 	spin_lock_init(&sched->events_lock);
 	coro_contexts_init(&sched->ctxs);
 	coro_mailbox_init(&sched->mailbox);
+	coro_handoff_init(&sched->handoff);
 	INIT_LIST_HEAD(&sched->targets);
 	sched->waits = RB_ROOT;
 	return sched;
@@ -59,6 +60,7 @@ void coro_sched_put(struct coro_sched *sched)
 		     !RB_EMPTY_ROOT(&sched->waits));
 	coro_contexts_fini(&sched->ctxs);
 	coro_mailbox_fini(&sched->mailbox);
+	coro_workers_fini(&sched->workers);
 	coro_wait_free_spare(sched);
 	if (sched->header_page)
 		put_page(sched->header_page);
@@ -79,6 +81,8 @@ int coro_sched_check(struct coro_sched *sched, enum coro_sched_needs needs)
 	/* Pairs with the release in coro_sched_publish(). */
 	enum coro_sched_state state = smp_load_acquire(&sched->state);
 
+	if (needs == CORO_NEEDS_NOTHING)
+		return 0;
 	if (state == CORO_SCHED_DEAD)
 		return -EOWNERDEAD;
 	if (state == CORO_SCHED_NEW)
@@ -136,6 +140,7 @@ static void coro_sched_bury(struct coro_sched *sched,
 {
 	coro_mailbox_hangup(sched);
 	coro_targets_hangup(sched, &remains->targets);
+	coro_handoff_hangup(sched);
 	coro_mailbox_discard(&remains->messages);
 	coro_contexts_fini(&sched->ctxs);
 	coro_user_uncharge_contexts(remains->user, remains->nr_contexts);
@@ -143,12 +148,12 @@ static void coro_sched_bury(struct coro_sched *sched,
 	fput(remains->file);
 }
 
-static void coro_header_vma_open(struct vm_area_struct *vma)
+static void coro_area_vma_open(struct vm_area_struct *vma)
 {
 	coro_sched_get(vma->vm_private_data);
 }
 
-static void coro_header_vma_close(struct vm_area_struct *vma)
+static void coro_area_vma_close(struct vm_area_struct *vma)
 {
 	coro_sched_put(vma->vm_private_data);
 }
@@ -237,9 +242,25 @@ static vm_fault_t coro_table_fault(struct vm_fault *vmf)
 	return ret;
 }
 
+static vm_fault_t coro_workers_fault(struct vm_fault *vmf)
+{
+	struct coro_sched *sched = vmf->vma->vm_private_data;
+	pgoff_t index = vmf->pgoff - (CORO_OFF_WORKERS >> PAGE_SHIFT);
+	struct page *page;
+
+	if (!coro_area_allows(sched, vmf->vma))
+		return VM_FAULT_SIGSEGV;
+	page = coro_worker_page(sched, index);
+	if (!page)
+		return VM_FAULT_SIGBUS;
+	get_page(page);
+	vmf->page = page;
+	return 0;
+}
+
 static const struct vm_operations_struct coro_header_vm_ops = {
-	.open = coro_header_vma_open,
-	.close = coro_header_vma_close,
+	.open = coro_area_vma_open,
+	.close = coro_area_vma_close,
 	.may_split = coro_area_may_split,
 	.fault = coro_header_fault,
 };
@@ -249,6 +270,13 @@ static const struct vm_operations_struct coro_table_vm_ops = {
 	.close = coro_table_vma_close,
 	.may_split = coro_area_may_split,
 	.fault = coro_table_fault,
+};
+
+static const struct vm_operations_struct coro_workers_vm_ops = {
+	.open = coro_area_vma_open,
+	.close = coro_area_vma_close,
+	.may_split = coro_area_may_split,
+	.fault = coro_workers_fault,
 };
 
 static u64 coro_sched_table_bytes(const struct coro_sched *sched)
@@ -310,6 +338,10 @@ static int coro_sched_mmap_locked(struct coro_sched *sched,
 		if (bytes != coro_sched_table_bytes(sched))
 			return -EINVAL;
 		return coro_sched_mmap_pages(sched, vma, &coro_table_vm_ops);
+	case CORO_OFF_WORKERS:
+		if (bytes != (u64)CORO_HARD_WORKERS << PAGE_SHIFT)
+			return -EINVAL;
+		return coro_sched_mmap_pages(sched, vma, &coro_workers_vm_ops);
 	default:
 		return -EINVAL;
 	}
@@ -452,6 +484,17 @@ static void coro_sched_publish(struct coro_sched *sched,
 	spin_unlock_bh(&sched->events_lock);
 }
 
+static u64 coro_sched_features(void)
+{
+	u64 features = 0;
+
+	if (coro_compat_cmd_can_wait())
+		features |= CORO_FEAT_URING_WAIT;
+	if (coro_compat_can_handoff())
+		features |= CORO_FEAT_HANDOFF;
+	return features;
+}
+
 int coro_sched_setup(struct coro_sched *sched, struct coro_setup_args *args)
 {
 	struct coro_sched_parts parts;
@@ -473,8 +516,7 @@ int coro_sched_setup(struct coro_sched *sched, struct coro_setup_args *args)
 		coro_sched_parts_fini(&parts);
 		return ret;
 	}
-	args->out_features = coro_compat_cmd_can_wait() ? CORO_FEAT_URING_WAIT :
-							  0;
+	args->out_features = coro_sched_features();
 	args->out_header_off = CORO_OFF_HEADER;
 	args->out_header_bytes = PAGE_SIZE;
 	args->out_table_off = CORO_OFF_TABLE;

@@ -14,7 +14,9 @@
 
 #include "arena.h"
 #include "context.h"
+#include "handoff.h"
 #include "mailbox.h"
+#include "worker.h"
 
 struct coro_user;
 struct coro_wait;
@@ -28,6 +30,7 @@ enum coro_sched_state {
 
 /* What a caller must find to be served. */
 enum coro_sched_needs {
+	CORO_NEEDS_NOTHING,	/* whatever state it is in */
 	CORO_NEEDS_NEW,		/* not set up */
 	CORO_NEEDS_READY,	/* set up, by anybody */
 	CORO_NEEDS_OWNER,	/* set up, by this address space */
@@ -41,7 +44,7 @@ enum coro_sched_needs {
  * softirq, so everybody else takes it with those off.
  */
 struct coro_sched {
-	/* One for the file, one for each vma, one for each target. */
+	/* One for the file, one for each vma, target and worker. */
 	refcount_t refs;
 	struct mutex lock;	/* contexts, areas, setup and death */
 	/* Events, lives of contexts, targets, who waits, the arena's file. */
@@ -63,6 +66,8 @@ struct coro_sched {
 	struct coro_contexts ctxs;
 	struct coro_arena arena;
 	struct coro_mailbox mailbox;
+	struct coro_workers workers;
+	struct coro_handoff handoff;
 	/* Covered by events_lock. */
 	struct list_head targets;	/* coro_target.link; until death */
 	struct rb_root waits;		/* coro_wait.by_name */

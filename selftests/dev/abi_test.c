@@ -122,6 +122,42 @@ TEST(cancel_args_keep_their_layout)
 	EXPECT_FIELD(16U, coro_cancel_args, value);
 }
 
+TEST(arguments_about_workers_keep_their_layout)
+{
+	EXPECT_EQ(24U, sizeof(struct coro_attach_args));
+	EXPECT_FIELD(0U, coro_attach_args, size);
+	EXPECT_FIELD(4U, coro_attach_args, flags);
+	EXPECT_FIELD(8U, coro_attach_args, out_id);
+	EXPECT_FIELD(12U, coro_attach_args, out_max_workers);
+	EXPECT_FIELD(16U, coro_attach_args, out_word);
+	EXPECT_EQ(8U, sizeof(struct coro_detach_args));
+	EXPECT_FIELD(0U, coro_detach_args, size);
+	EXPECT_FIELD(4U, coro_detach_args, flags);
+	EXPECT_EQ(32U, sizeof(struct coro_standby_args));
+	EXPECT_FIELD(0U, coro_standby_args, size);
+	EXPECT_FIELD(4U, coro_standby_args, flags);
+	EXPECT_FIELD(8U, coro_standby_args, deadline_ns);
+	EXPECT_FIELD(16U, coro_standby_args, out_id);
+	EXPECT_FIELD(20U, coro_standby_args, out_why);
+	EXPECT_FIELD(24U, coro_standby_args, out_word);
+	EXPECT_EQ(16U, sizeof(struct coro_kick_args));
+	EXPECT_FIELD(0U, coro_kick_args, size);
+	EXPECT_FIELD(4U, coro_kick_args, flags);
+	EXPECT_FIELD(8U, coro_kick_args, id);
+	EXPECT_FIELD(12U, coro_kick_args, reserved);
+	EXPECT_EQ(1, CORO_STANDBY_BLOCKED);
+	EXPECT_EQ(2, CORO_STANDBY_KICKED);
+}
+
+TEST(word_of_a_worker_keeps_its_layout)
+{
+	EXPECT_EQ(8U, sizeof(struct coro_shm_worker));
+	EXPECT_FIELD(0U, coro_shm_worker, word);
+	EXPECT_EQ(1ULL, CORO_WORKER_BLOCKING);
+	EXPECT_EQ(2ULL, CORO_WORKER_USER);
+	EXPECT_EQ(4ULL, CORO_WORKER_COUNT);
+}
+
 TEST(uring_args_keep_their_layout)
 {
 	EXPECT_EQ(48U, sizeof(struct coro_uring_args));
@@ -195,6 +231,10 @@ TEST(commands_keep_their_numbers)
 	EXPECT_EQ(0xC018C206UL, CORO_IOC_FINISH);
 	EXPECT_EQ(0xC018C207UL, CORO_IOC_EXPORT);
 	EXPECT_EQ(0xC018C208UL, CORO_IOC_CANCEL);
+	EXPECT_EQ(0xC018C209UL, CORO_IOC_ATTACH);
+	EXPECT_EQ(0xC008C20AUL, CORO_IOC_DETACH);
+	EXPECT_EQ(0xC020C20BUL, CORO_IOC_STANDBY);
+	EXPECT_EQ(0xC010C20CUL, CORO_IOC_KICK);
 	EXPECT_EQ(0xC030C220UL, CORO_URING_PARK);
 	EXPECT_EQ(0xC030C221UL, CORO_URING_SEND);
 	EXPECT_EQ(0xC030C222UL, CORO_URING_JOIN);
@@ -206,6 +246,7 @@ TEST(flags_and_limits_keep_their_values)
 {
 	EXPECT_EQ(1U, CORO_SCHED_F_CLAMP);
 	EXPECT_EQ(1ULL, CORO_FEAT_URING_WAIT);
+	EXPECT_EQ(2ULL, CORO_FEAT_HANDOFF);
 	EXPECT_EQ(1U, CORO_ALLOC_F_DIRECT);
 	EXPECT_EQ(1U, CORO_FREE_F_TRIM);
 	EXPECT_EQ(1U, CORO_RIGHT_SEND);
@@ -219,6 +260,7 @@ TEST(flags_and_limits_keep_their_values)
 	EXPECT_EQ(0x0ULL, CORO_OFF_STACKS);
 	EXPECT_EQ(0x100000000000ULL, CORO_OFF_HEADER);
 	EXPECT_EQ(0x200000000000ULL, CORO_OFF_TABLE);
+	EXPECT_EQ(0x300000000000ULL, CORO_OFF_WORKERS);
 }
 
 TEST(states_keep_their_values)

@@ -14,7 +14,8 @@ static const char *const params[] = {
 	"max_contexts",	   "default_contexts", "max_mailbox",
 	"default_mailbox", "max_stack_bytes",  "default_stack_bytes",
 	"max_arena_bytes", "max_events",       "user_schedulers",
-	"user_contexts",   "user_events",
+	"user_contexts",   "user_events",      "max_workers",
+	"debounce_us",
 };
 
 #define NR_PARAMS ARRAY_SIZE(params)

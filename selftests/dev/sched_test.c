@@ -102,7 +102,8 @@ TEST(setup_tells_of_no_feature_that_the_header_does_not)
 	struct coro_setup_args a;
 
 	ASSERT_EQ(0, setup_result(0, 8, 8, 4 * PAGE, &a));
-	EXPECT_EQ(0ULL, a.out_features & ~CORO_FEAT_URING_WAIT);
+	EXPECT_EQ(0ULL,
+		  a.out_features & ~(CORO_FEAT_URING_WAIT | CORO_FEAT_HANDOFF));
 }
 
 TEST(zeroes_mean_the_defaults)

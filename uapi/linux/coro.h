@@ -24,7 +24,7 @@
  * Ownership. SETUP binds the file to the address space that made the call.
  * Only that one may change the scheduler; others that came to hold the file
  * (fork, SCM_RIGHTS, pidfd_getfd) may look: STAT, PEAK, fdinfo, poll, and
- * mapping the header and the table read-only. A page of the table comes into
+ * mapping the header, the table and the workers' pages read-only. A page of the table comes into
  * being with the first context in it or the owner's first touch; others get
  * SIGBUS until then, and for what was not mapped when the scheduler died.
  *
@@ -54,6 +54,10 @@
  *		EPOLLHUP | EPOLLERR: gone without a result.
  *	ioctl	CORO_IOC_CANCEL, and CORO_IOC_EXPORT for a handle with less rights.
  *
+ * Workers. The kernel can tell when a thread that runs coroutines blocks: ATTACH
+ * makes it a worker, with a word of memory that says whether that matters, and
+ * STANDBY lets another worker wait for it. See struct coro_standby_args.
+ *
  * Growth. Every argument begins with its size, set by the caller to
  * sizeof(*args). A kernel that knows less accepts what it does not know only
  * as zeroes; a kernel that knows more takes what is missing as zeroes. The
@@ -64,8 +68,8 @@
  * how many; if none was, it returns the first entry's error. So after a short
  * count, repeat the call with the rest to learn why. An array that cannot be
  * read or written as a whole is EFAULT, and nothing was done. (Memory that
- * another thread takes away during the call is found too late: then ALLOC and
- * EXPORT take back what they did, all others have happened.)
+ * another thread takes away during the call is found too late: then ALLOC, EXPORT,
+ * ATTACH and STANDBY take back what they did, all others have happened.)
  *
  * Errors that every command can return:
  *
@@ -120,6 +124,8 @@
 #define CORO_OFF_HEADER		0x100000000000ULL
 /** CORO_OFF_TABLE - max_contexts entries of struct coro_shm_context. */
 #define CORO_OFF_TABLE		0x200000000000ULL
+/** CORO_OFF_WORKERS - a page for each worker, struct coro_shm_worker at its start. */
+#define CORO_OFF_WORKERS	0x300000000000ULL
 
 /**
  * CORO_SCHED_F_CLAMP - SETUP: grant less where limits allow less.
@@ -135,6 +141,12 @@
  * EOPNOTSUPP there, and READ, WRITE and POLL_ADD do the same.
  */
 #define CORO_FEAT_URING_WAIT	(1ULL << 0)
+/**
+ * CORO_FEAT_HANDOFF - the kernel tells when a worker blocks.
+ *
+ * Clear where it has no preempt notifiers; then ATTACH is EOPNOTSUPP.
+ */
+#define CORO_FEAT_HANDOFF	(1ULL << 1)
 
 /**
  * struct coro_setup_args - argument of CORO_IOC_SETUP
@@ -312,7 +324,7 @@ struct coro_peak_args {
  * @out_overflow_id: out: context of the newest of them, 0 if there was none;
  *	of generation 0 if that context was not allocated.
  *
- * The same figures as in fdinfo. Never sleeps on another caller's work.
+ * fdinfo has these figures, too. Never sleeps on another caller's work.
  */
 struct coro_stat_args {
 	__u32 size;
@@ -417,6 +429,118 @@ struct coro_cancel_args {
 	__aligned_u64 value;
 };
 
+/**
+ * CORO_WORKER_BLOCKING - bit of a worker's word: hand over if the thread blocks.
+ */
+#define CORO_WORKER_BLOCKING	(1ULL << 0)
+/**
+ * CORO_WORKER_USER - bit of a worker's word that the kernel does not look at.
+ */
+#define CORO_WORKER_USER	(1ULL << 1)
+/** CORO_WORKER_COUNT - lowest bit of the count in a worker's word. */
+#define CORO_WORKER_COUNT	(1ULL << 2)
+
+/**
+ * struct coro_attach_args - argument of CORO_IOC_ATTACH
+ * @size: in: sizeof(struct coro_attach_args).
+ * @flags: in: must be 0.
+ * @out_id: out: the worker's number, unique in the scheduler while it is one; its
+ *	page is that many pages behind CORO_OFF_WORKERS.
+ * @out_max_workers: out: how many there can be. The area is that many pages, and
+ *	is mapped as a whole; those of numbers never given are SIGBUS.
+ * @out_word: out: what is in the worker's word.
+ *
+ * Make the calling thread a worker of the scheduler, until it detaches, ends or has
+ * called exec and sleeps. The word has a count that it did not have before, and no
+ * bit set: a compare-and-swap that is late finds another one. A number whose last
+ * worker left CORO_WORKER_BLOCKING in its word is not given while there are others.
+ * Errors: EOPNOTSUPP CORO_FEAT_HANDOFF is clear; EBUSY the thread is a worker of this
+ * scheduler already; ENOSPC there are as many workers as the module allows, some of
+ * them perhaps threads that are just ending, or the thread is one of four schedulers.
+ */
+struct coro_attach_args {
+	__u32 size;
+	__u32 flags;
+	__u32 out_id;
+	__u32 out_max_workers;
+	__aligned_u64 out_word;
+};
+
+/**
+ * struct coro_detach_args - argument of CORO_IOC_DETACH
+ * @size: in: sizeof(struct coro_detach_args).
+ * @flags: in: must be 0.
+ *
+ * The calling thread is a worker no longer. Works on a dead scheduler as well.
+ * What it was told to hand over and nobody took yet stays to be taken.
+ * Errors: ESRCH it is none.
+ */
+struct coro_detach_args {
+	__u32 size;
+	__u32 flags;
+};
+
+/**
+ * enum coro_standby_why - why a STANDBY returned
+ * @CORO_STANDBY_BLOCKED: a worker blocks; out_id and out_word say which, and where.
+ * @CORO_STANDBY_KICKED: somebody wanted it to.
+ */
+enum coro_standby_why {
+	CORO_STANDBY_BLOCKED = 1,
+	CORO_STANDBY_KICKED = 2,
+};
+
+/**
+ * struct coro_standby_args - argument of CORO_IOC_STANDBY
+ * @size: in: sizeof(struct coro_standby_args).
+ * @flags: in: must be 0.
+ * @deadline_ns: in: until when, CLOCK_MONOTONIC, or CORO_NO_DEADLINE.
+ * @out_id: out: number of the worker that blocks.
+ * @out_why: out: enum coro_standby_why.
+ * @out_word: out: its word when it blocked.
+ *
+ * Wait until another worker blocks with CORO_WORKER_BLOCKING in its word, longer
+ * than about the module's debounce_us. One block ends one STANDBY, of the worker that
+ * came last; a block while none stands by is told to the next one, unless the
+ * word has changed by then. Blocks with the same word are one block: so change the
+ * count whenever the bit is set anew. Standing by is blocking as well: with the bit
+ * in its word the caller hands over itself.
+ *
+ * Who is told of a block takes over by a compare-and-swap of the other's word from
+ * @out_word to one with another count; and the blocked worker, once it goes on,
+ * tries the same: one of them succeeds, and clears the bit. A worker that ends with
+ * the bit set counts as one that blocks for ever.
+ *
+ * A kick comes before a block, and both before the deadline. A signal interrupts:
+ * EINTR, or with SA_RESTART it waits on.
+ * Errors: ESRCH the caller is not a worker; ETIMEDOUT; EINTR; EOWNERDEAD.
+ */
+struct coro_standby_args {
+	__u32 size;
+	__u32 flags;
+	__s64 deadline_ns;
+	__u32 out_id;
+	__u32 out_why;
+	__aligned_u64 out_word;
+};
+
+/**
+ * struct coro_kick_args - argument of CORO_IOC_KICK
+ * @size: in: sizeof(struct coro_kick_args).
+ * @flags: in: must be 0.
+ * @id: in: number of a worker.
+ * @reserved: must be 0.
+ *
+ * End the STANDBY of a worker, or if it is in none its next one. Kicks do not add up.
+ * Errors: ENOENT no worker has that number.
+ */
+struct coro_kick_args {
+	__u32 size;
+	__u32 flags;
+	__u32 id;
+	__u32 reserved;
+};
+
 #define CORO_IOC_SETUP	_IOWR(CORO_IOC_MAGIC, 0x00, struct coro_setup_args)
 #define CORO_IOC_ALLOC	_IOWR(CORO_IOC_MAGIC, 0x01, struct coro_alloc_args)
 #define CORO_IOC_FREE	_IOWR(CORO_IOC_MAGIC, 0x02, struct coro_free_args)
@@ -426,6 +550,10 @@ struct coro_cancel_args {
 #define CORO_IOC_FINISH	_IOWR(CORO_IOC_MAGIC, 0x06, struct coro_finish_args)
 #define CORO_IOC_EXPORT	_IOWR(CORO_IOC_MAGIC, 0x07, struct coro_export_args)
 #define CORO_IOC_CANCEL	_IOWR(CORO_IOC_MAGIC, 0x08, struct coro_cancel_args)
+#define CORO_IOC_ATTACH	_IOWR(CORO_IOC_MAGIC, 0x09, struct coro_attach_args)
+#define CORO_IOC_DETACH	_IOWR(CORO_IOC_MAGIC, 0x0a, struct coro_detach_args)
+#define CORO_IOC_STANDBY _IOWR(CORO_IOC_MAGIC, 0x0b, struct coro_standby_args)
+#define CORO_IOC_KICK	_IOWR(CORO_IOC_MAGIC, 0x0c, struct coro_kick_args)
 
 /** CORO_NO_DEADLINE - a deadline that never comes. */
 #define CORO_NO_DEADLINE	0x7fffffffffffffffLL
@@ -659,6 +787,19 @@ struct coro_shm_context {
 	__aligned_u64 entry;
 	__aligned_u64 origin;
 	char name[CORO_NAME_LEN];
+};
+
+/**
+ * struct coro_shm_worker - the page of a worker
+ * @word: CORO_WORKER_BLOCKING, CORO_WORKER_USER, and a count in the bits from
+ *	CORO_WORKER_COUNT up.
+ *
+ * Written by the owner's threads; the kernel reads it when the worker leaves its
+ * processor, and writes it at ATTACH. What is written here decides whether somebody
+ * is woken, and nothing else.
+ */
+struct coro_shm_worker {
+	__aligned_u64 word;
 };
 
 #endif /* _UAPI_LINUX_CORO_H */
