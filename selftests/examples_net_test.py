@@ -136,6 +136,38 @@ def end_of_one_direction_leaves_the_other_open(proxy, _):
         assert read_all(sock) == b"all: question"
 
 
+def pipes(process):
+    """Those that it holds besides the one to us."""
+    found = set()
+    for name in os.listdir(f"/proc/{process.pid}/fd"):
+        try:
+            found.add(os.readlink(f"/proc/{process.pid}/fd/{name}"))
+        except FileNotFoundError:
+            pass
+    return {name for name in found if name.startswith("pipe:")} - {os.readlink(f"/proc/{process.pid}/fd/1")}
+
+
+def bulk_stays_in_the_kernel(proxy, _):
+    splices = tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 7)
+    seen = set()
+
+    def swap(sock):
+        data = b""
+        while len(data) < len(BODY):
+            data += sock.recv(65536)
+            seen.update(pipes(proxy.process))
+        sock.sendall(data[::-1])
+
+    origin = Origin(swap)
+    with tunnel(proxy, origin.port) as sock:
+        sock.sendall(BODY)
+        got = b""
+        while len(got) < len(BODY):
+            got += sock.recv(65536)
+    assert got == BODY[::-1]
+    assert bool(seen) == splices, seen
+
+
 def server_may_end_its_direction_first(proxy, _):
     heard = []
 
@@ -270,6 +302,7 @@ CASES = (
     curl_gets_it_through_a_tunnel,
     curl_sends_a_body,
     end_of_one_direction_leaves_the_other_open,
+    bulk_stays_in_the_kernel,
     server_may_end_its_direction_first,
     what_cannot_be_done_is_told,
     many_tunnels_at_once,

@@ -337,7 +337,7 @@ int coro_io_waitid(int idtype, unsigned int id, void *info, int options,
 	err = coro__wait_begin(&loop);
 	if (err)
 		return err;
-	if (!loop->knows_waitid)
+	if (!loop->since_6_7)
 		return -EOPNOTSUPP;
 	/* id, type, info and options stand where the manual of the opcode says. */
 	sqe.opcode = CORO__OP_WAITID;

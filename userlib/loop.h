@@ -37,7 +37,7 @@ struct coro__loop {
 	unsigned int budget; /* waits until the running one must take turns */
 	bool closing; /* main ended: no multishot goes on */
 	bool listens; /* others can ring */
-	bool knows_waitid;
+	bool since_6_7; /* the kernel is Linux 6.7 or newer */
 	unsigned int main_cancels; /* how often main was cancelled, by whomever */
 	struct coro__buffers *buffers;
 	struct coro__sim *sim; /* NULL for real time */

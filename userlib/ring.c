@@ -65,7 +65,7 @@ int coro__ring_init(struct coro__loop *loop)
 	}
 	/* Saves a look-up per call; without it all works. */
 	io_uring_register_ring_fd(&loop->ring);
-	loop->knows_waitid = coro__ring_knows(loop, CORO__OP_WAITID);
+	loop->since_6_7 = coro__ring_knows(loop, CORO__OP_WAITID);
 	return 0;
 }
 

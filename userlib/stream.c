@@ -95,33 +95,50 @@ int coro_stream_new(struct coro_stream **ret_stream,
 	return 0;
 }
 
+/* Sends a piece, as coro__splice_move() does, or says 0 at the end. */
+static int coro__stream_copy_some(struct coro_stream *to,
+				  struct coro_stream *from, size_t *ret_done,
+				  int64_t deadline_ns)
+{
+	const char *data;
+	ssize_t ret = coro__stream_look(from, &data, deadline_ns);
+
+	if (ret <= 0)
+		return (int)ret;
+	/* What is seen must stay where it is. */
+	from->in.busy = true;
+	ret = coro__stream_send(to, data, (size_t)ret, ret_done, deadline_ns);
+	from->in.busy = false;
+	coro__stream_take(from, *ret_done);
+	return ret ? (int)ret : 1;
+}
+
 int coro_stream_copy(struct coro_stream *to, struct coro_stream *from,
 		     uint64_t *total_bytes, int64_t deadline_ns)
 {
-	const char *data;
-	ssize_t ret = coro__stream_read_begin(from);
-	size_t done;
+	struct coro__splice sp = { .to = to, .from = from, .fds = { -1, -1 } };
+	int ret = coro__stream_read_begin(from);
+	size_t done = 0;
 
 	if (!ret)
 		ret = coro__stream_writable(to);
-	if (!ret)
-		from->in.dropping = false;
-	while (!ret) {
-		ret = coro__stream_look(from, &data, deadline_ns);
-		if (ret <= 0)
-			break;
-		/* What is seen must stay where it is. */
-		from->in.busy = true;
-		ret = coro__stream_send(to, data, (size_t)ret, &done,
-					deadline_ns);
-		from->in.busy = false;
-		coro__stream_take(from, done);
+	if (ret)
+		return ret;
+	from->in.dropping = false;
+	do {
+		bool spliced = coro__splice_begin(&sp, done);
+
+		done = 0;
+		ret = spliced ? coro__splice_move(&sp, &done, deadline_ns) :
+				coro__stream_copy_some(to, from, &done,
+						       deadline_ns);
 		if (total_bytes)
 			*total_bytes += done;
-		if (!ret && from->closing)
+		if (ret > 0 && from->closing)
 			ret = -EBADF;
-	}
-	return (int)ret;
+	} while (ret > 0);
+	coro__splice_end(&sp);
+	return ret;
 }
 
 /*

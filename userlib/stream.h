@@ -94,8 +94,19 @@ bool coro__stream_for_good(int err, int64_t deadline_ns);
 int coro__chunk_grow(struct coro__chunk *c, size_t room, size_t extra);
 void coro__chunk_free(struct coro__chunk *c);
 
+/* What moves the bytes: as in struct coro_stream_ops, and instead of it. */
+typedef ssize_t coro__stream_read_fn(void *arg, void *buf, size_t len,
+				     int64_t deadline_ns);
+typedef ssize_t coro__stream_write_fn(void *arg, const void *buf, size_t len,
+				      int64_t deadline_ns);
+
 /* 0 if the calling coroutine may read; it has been a cancellation point. */
 int coro__stream_read_begin(struct coro_stream *s);
+
+/* One read by @read: bytes, 0 at the end, or an error, which is the stream's as well. */
+ssize_t coro__stream_pull_by(struct coro_stream *s, coro__stream_read_fn *read,
+			     void *arg, char *buf, size_t len,
+			     int64_t deadline_ns);
 
 /* As coro_stream_peek() of one byte, of a reader that has begun. */
 ssize_t coro__stream_look(struct coro_stream *s, const char **ret_data,
@@ -114,6 +125,43 @@ int coro__stream_flush(struct coro_stream *s, int64_t deadline_ns);
  */
 int coro__stream_send(struct coro_stream *s, const char *data, size_t len,
 		      size_t *ret_done, int64_t deadline_ns);
+
+/* As above, by @write. */
+int coro__stream_send_by(struct coro_stream *s, coro__stream_write_fn *write,
+			 void *arg, const char *data, size_t len,
+			 size_t *ret_done, int64_t deadline_ns);
+
+/* Waits for @events of @fd, which @s owns; those that came, or an error. */
+int coro__stream_fd_poll(struct coro_stream *s, int fd, unsigned int events,
+			 int64_t deadline_ns);
+
+/*
+ * The pipe of one copy, on its stack. Bytes in it are neither stream's; none are
+ * there between two pieces.
+ */
+struct coro__splice {
+	struct coro_stream *to, *from;
+	int fds[2]; /* -1: there is no pipe */
+	size_t bytes; /* in it */
+	unsigned int large; /* copied in a row */
+	bool declined; /* this piece is better copied */
+};
+
+/*
+ * Whether the piece after one of @last bytes goes by coro__splice_move(): makes the
+ * pipe, where it pays.
+ */
+bool coro__splice_begin(struct coro__splice *sp, size_t last);
+
+/*
+ * Moves a piece, of which *@ret_done bytes were sent. 1 to go on; or the error
+ * that came first. What was read and not sent is in @from.
+ */
+int coro__splice_move(struct coro__splice *sp, size_t *ret_done,
+		      int64_t deadline_ns);
+
+/* Puts what is in the pipe back into @from, and closes the pipe. */
+void coro__splice_end(struct coro__splice *sp);
 
 /* Ends the waits of all who wait to send. */
 void coro__stream_wake_writers(struct coro_stream *s);

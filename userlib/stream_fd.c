@@ -31,19 +31,26 @@ static int coro__stream_fd_one(struct coro_stream *s,
 	return s->closed ? -EBADF : coro__io_one(loop, sqe, deadline_ns);
 }
 
+int coro__stream_fd_poll(struct coro_stream *s, int fd, unsigned int events,
+			 int64_t deadline_ns)
+{
+	struct io_uring_sqe sqe = { 0 };
+
+	io_uring_prep_poll_add(&sqe, fd, events);
+	return coro__stream_fd_one(s, &sqe, deadline_ns);
+}
+
 /* The ring waits by itself, but not where O_NONBLOCK is set. */
 static int coro__stream_fd_move(struct coro_stream *s,
 				const struct io_uring_sqe *sqe,
 				unsigned int events, int64_t deadline_ns)
 {
 	for (;;) {
-		struct io_uring_sqe poll = { 0 };
 		int ret = coro__stream_fd_one(s, sqe, deadline_ns);
 
 		if (ret != -EAGAIN)
 			return ret;
-		io_uring_prep_poll_add(&poll, sqe->fd, events);
-		ret = coro__stream_fd_one(s, &poll, deadline_ns);
+		ret = coro__stream_fd_poll(s, sqe->fd, events, deadline_ns);
 		if (ret < 0)
 			return ret;
 	}

@@ -37,9 +37,9 @@ int coro__stream_read_begin(struct coro_stream *s)
 	return 0;
 }
 
-/* One read of the backend: bytes, 0 at the end, or an error. */
-static ssize_t coro__stream_pull(struct coro_stream *s, char *buf, size_t len,
-				 int64_t deadline_ns)
+ssize_t coro__stream_pull_by(struct coro_stream *s, coro__stream_read_fn *read,
+			     void *arg, char *buf, size_t len,
+			     int64_t deadline_ns)
 {
 	struct coro__stream_in *in = &s->in;
 	ssize_t ret;
@@ -48,7 +48,7 @@ static ssize_t coro__stream_pull(struct coro_stream *s, char *buf, size_t len,
 		return in->err;
 	in->busy = true;
 	coro__stream_enter(s);
-	ret = s->ops.read(s->arg, buf, len, deadline_ns);
+	ret = read(arg, buf, len, deadline_ns);
 	coro__stream_leave(s);
 	in->busy = false;
 	if (s->closed)
@@ -59,6 +59,14 @@ static ssize_t coro__stream_pull(struct coro_stream *s, char *buf, size_t len,
 		in->err = (int)ret;
 	in->ended = !ret;
 	return ret;
+}
+
+/* One read of the backend: bytes, 0 at the end, or an error. */
+static ssize_t coro__stream_pull(struct coro_stream *s, char *buf, size_t len,
+				 int64_t deadline_ns)
+{
+	return coro__stream_pull_by(s, s->ops.read, s->arg, buf, len,
+				    deadline_ns);
 }
 
 /* Room at the end of the buffer. 0, or -EMSGSIZE if it is full and must not grow. */

@@ -98,9 +98,11 @@ static void coro__stream_break(struct coro_stream *s, int err)
 	coro__stream_wake_writers(s);
 }
 
-/* With the turn: one write of the backend. Bytes, or an error. */
-static ssize_t coro__stream_push(struct coro_stream *s, const char *data,
-				 size_t len, int64_t deadline_ns)
+/* With the turn: one write by @write. Bytes, or an error. */
+static ssize_t coro__stream_push(struct coro_stream *s,
+				 coro__stream_write_fn *write, void *arg,
+				 const char *data, size_t len,
+				 int64_t deadline_ns)
 {
 	ssize_t ret;
 
@@ -109,7 +111,7 @@ static ssize_t coro__stream_push(struct coro_stream *s, const char *data,
 	if (s->out.err)
 		return s->out.err;
 	coro__stream_enter(s);
-	ret = s->ops.write(s->arg, data, len, deadline_ns);
+	ret = write(arg, data, len, deadline_ns);
 	coro__stream_leave(s);
 	if (s->closed)
 		return ret > 0 ? ret : -EBADF;
@@ -143,8 +145,8 @@ static int coro__stream_send_some(struct coro_stream *s, int64_t deadline_ns)
 		*c = out->coming;
 		out->coming = empty;
 	}
-	ret = coro__stream_push(s, c->data + c->start, coro__chunk_bytes(c),
-				deadline_ns);
+	ret = coro__stream_push(s, s->ops.write, s->arg, c->data + c->start,
+				coro__chunk_bytes(c), deadline_ns);
 	if (ret < 0)
 		return (int)ret;
 	c->start += (size_t)ret;
@@ -235,8 +237,9 @@ static int coro__stream_alone(struct coro_stream *s, int64_t deadline_ns)
 	return ret;
 }
 
-int coro__stream_send(struct coro_stream *s, const char *data, size_t len,
-		      size_t *ret_done, int64_t deadline_ns)
+int coro__stream_send_by(struct coro_stream *s, coro__stream_write_fn *write,
+			 void *arg, const char *data, size_t len,
+			 size_t *ret_done, int64_t deadline_ns)
 {
 	size_t done = 0;
 	ssize_t ret = coro__stream_alone(s, deadline_ns);
@@ -245,7 +248,7 @@ int coro__stream_send(struct coro_stream *s, const char *data, size_t len,
 	if (ret)
 		return (int)ret;
 	do {
-		ret = coro__stream_push(s, data + done, len - done,
+		ret = coro__stream_push(s, write, arg, data + done, len - done,
 					deadline_ns);
 		if (ret > 0)
 			done += (size_t)ret;
@@ -253,6 +256,13 @@ int coro__stream_send(struct coro_stream *s, const char *data, size_t len,
 	coro__stream_pass(s);
 	*ret_done = done;
 	return ret < 0 ? (int)ret : 0;
+}
+
+int coro__stream_send(struct coro_stream *s, const char *data, size_t len,
+		      size_t *ret_done, int64_t deadline_ns)
+{
+	return coro__stream_send_by(s, s->ops.write, s->arg, data, len,
+				    ret_done, deadline_ns);
 }
 
 static ssize_t coro__stream_write_long(struct coro_stream *s, const void *data,

@@ -380,7 +380,13 @@ size_t coro_stream_pending(const struct coro_stream *s);
  *
  * Each piece is sent before the next is waited for. What was read and not sent
  * stays in @from. Reads and writes as one coroutine: nobody else reads @from
- * meanwhile. @to is neither shut down nor closed.
+ * meanwhile, nor uses its socket or that of @to in another process or thread. @to
+ * is neither shut down nor closed.
+ *
+ * Between stream sockets, from Linux 6.7 on, bulk data does not come into the
+ * program: it goes through a pipe by splice(2). Its two descriptors are closed
+ * when less comes, or nothing for a second; without them it is copied. While the
+ * call writes to it, for moments, the socket of @to has O_NONBLOCK.
  *
  * Context: coroutine of a running loop. Suspends; cancellation point.
  * Return: 0 at the end of @from; or the error of either, see the top.
