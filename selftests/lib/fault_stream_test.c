@@ -67,6 +67,79 @@ TEST_F(fault_stream, what_fails_for_want_of_memory_can_be_repeated)
 	EXPECT_LT(3, sweep_run(act_stream, _metadata));
 }
 
+enum { BULK = 1 << 20 };
+
+static long send_bulk(void *arg)
+{
+	static char block[BULK];
+	const int *fd = arg;
+	int ret = 0, done = 0;
+
+	for (; done < BULK; done += ret) {
+		ret = coro_io_send(*fd, block, BULK - done, 0, CORO_NEVER);
+		if (ret <= 0)
+			return ret;
+	}
+	return coro_io_shutdown(*fd, SHUT_WR, CORO_NEVER);
+}
+
+static long receive_bulk(void *arg)
+{
+	static char block[1 << 16];
+	const int *fd = arg;
+	long got = 0;
+	int ret;
+
+	while ((ret = coro_io_recv(*fd, block, sizeof(block), 0, CORO_NEVER)) >
+	       0)
+		got += ret;
+	return got;
+}
+
+/* Through a pipe, where the kernel can. */
+static long copy_bulk(void *arg)
+{
+	long at = *(long *)arg, met = 0;
+	struct coro_stream *from = NULL, *to = NULL;
+	struct coro *sender, *receiver;
+	uint64_t bytes = 0;
+	int in[2], out[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, out))
+		return -errno;
+	sender = coro_new(send_bulk, &in[0]);
+	receiver = coro_new(receive_bulk, &out[1]);
+	EXPECT_EQ(0, coro_start(sender));
+	EXPECT_EQ(0, coro_start(receiver));
+	EXPECT_EQ(0, coro_stream_new_fd(&from, in[1], NULL));
+	EXPECT_EQ(0, coro_stream_new_fd(&to, out[0], NULL));
+	EXPECT_EQ(0, coro_sleep(0));
+	fault_arm(at);
+	EXPECT_EQ(0, TWICE(coro_stream_copy(to, from, &bytes, CORO_NEVER)));
+	fault_disarm();
+	EXPECT_EQ(BULK, bytes);
+	coro_stream_free(from);
+	coro_stream_free(to);
+	EXPECT_EQ(0, coro_await(sender));
+	EXPECT_EQ(BULK, coro_await(receiver));
+	close(in[0]);
+	close(out[1]);
+	return met;
+}
+
+static long act_copy(long at)
+{
+	return coro_run(copy_bulk, &at);
+}
+
+/* OBJ-05, AGS-20 */
+TEST_F(fault_stream, copy_of_bulk_that_fails_for_want_of_memory_can_be_repeated)
+{
+	/* The buffer, which grows. */
+	EXPECT_LT(1, sweep_run(act_copy, _metadata));
+}
+
 static long without_buffers(void *arg)
 {
 	struct coro_stream *s = NULL;
