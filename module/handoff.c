@@ -87,13 +87,13 @@ static void coro_handoff_offer_locked(struct coro_handoff *handoff,
 	}
 }
 
-/* Once for one word, however often the thread sleeps with it. */
+/* Once for one word, however often the thread sleeps with it; if it is still there. */
 static void coro_handoff_raise_locked(struct coro_worker *wrk)
 {
 	struct coro_slot *slot = wrk->slot;
 	u64 word = READ_ONCE(wrk->word);
 
-	if (slot->raised_word == word)
+	if (slot->raised_word == word || READ_ONCE(slot->shm->word) != word)
 		return;
 	slot->raised_word = word;
 	coro_handoff_offer_locked(&wrk->sched->handoff, slot);

@@ -190,11 +190,14 @@ TEST_F(handoff, block_that_is_over_is_not_told)
 	struct coro_standby_args sb;
 	struct hand hand;
 
+	/* So that it is over before somebody would be told. */
+	ASSERT_EQ(0, debounce_set("100000"));
 	hand_start(&hand, &self->crew, block_twice);
 	ASSERT_TRUE(hand_asleep(&hand));
 	/* As the worker does when it goes on. */
 	ASSERT_TRUE(hand_take_over(&hand, word_get(&hand.word)));
 	EXPECT_EQ(-ETIMEDOUT, wrk_standby(self->fd, &sb, in_ms(NEVER_MS)));
+	ASSERT_EQ(0, debounce_set("10"));
 	door_open(&hand.door);
 	door_open(&hand.door);
 	EXPECT_EQ(0, hand_join(&hand));
