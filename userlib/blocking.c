@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "doorbell.h"
+#include "handoff.h"
 #include "memory.h"
 #include "opts.h"
 #include "report.h"
@@ -44,6 +45,8 @@ struct coro__job {
 	struct list link; /* in the queue; covered */
 	enum coro__job_state state; /* covered */
 	bool cancelled; /* atomic */
+	bool in_place; /* it is no thread of the pool that runs it */
+	bool counted; /* it does, and the loop was handed over; covered */
 };
 
 /* Who waits for a job; on its stack. */
@@ -54,6 +57,7 @@ struct coro__caller {
 	int64_t grace_ns;
 	bool late; /* cancelled, while the job ran */
 	bool left; /* @job is its thread's */
+	bool taken; /* the loop was handed over: it waits like one of the pool's */
 };
 
 /* A thread of the pool; on its stack. */
@@ -71,6 +75,7 @@ static struct coro__pool {
 	unsigned int nr_threads;
 	unsigned int nr_waiting;
 	unsigned int nr_running; /* whose thread may be in code of the program */
+	unsigned int nr_in_place; /* those of loops that were handed over */
 	unsigned int nr_left;
 	uint64_t left_ever;
 	bool exits; /* the process does, and joins: */
@@ -103,6 +108,24 @@ static void coro__job_dispose(const struct coro__job *job, long value)
 		job->dispose(job->arg, value);
 }
 
+/* With the lock. */
+static void coro__job_uncount(const struct coro__job *job)
+{
+	if (!job->in_place)
+		coro__pool.nr_running--;
+	else if (job->counted)
+		coro__pool.nr_in_place--;
+}
+
+/* Its thread sleeps, or has done so: it is one that runs beside the loop. */
+static void coro__job_count(struct coro__job *job)
+{
+	pthread_mutex_lock(&coro__pool.lock);
+	job->counted = job->state == CORO__JOB_RUNNING;
+	coro__pool.nr_in_place += job->counted;
+	pthread_mutex_unlock(&coro__pool.lock);
+}
+
 /* The function returned: false if it was left behind before. */
 static bool coro__job_returned(struct coro__job *job)
 {
@@ -112,16 +135,16 @@ static bool coro__job_returned(struct coro__job *job)
 	left = job->state == CORO__JOB_LEFT;
 	if (!left) {
 		job->state = CORO__JOB_RETURNED;
-		coro__pool.nr_running--;
+		coro__job_uncount(job);
 	}
 	pthread_mutex_unlock(&coro__pool.lock);
 	return !left;
 }
 
-static void coro__job_was_left(void)
+static void coro__job_was_left(const struct coro__job *job)
 {
 	pthread_mutex_lock(&coro__pool.lock);
-	coro__pool.nr_running--;
+	coro__job_uncount(job);
 	coro__pool.nr_left--;
 	pthread_mutex_unlock(&coro__pool.lock);
 }
@@ -145,7 +168,7 @@ static void coro__job_finish(struct coro__job *job, struct coro_loop *l,
 	coro__job_dispose(job, value);
 	coro__values_put(env->values);
 	if (!returned)
-		coro__job_was_left();
+		coro__job_was_left(job);
 	if (job->dispose)
 		free(job);
 }
@@ -368,6 +391,7 @@ void coro__blocking_forked(void)
 	pool->nr_threads = 0;
 	pool->nr_waiting = 0;
 	pool->nr_running = 0;
+	pool->nr_in_place = 0;
 	pool->nr_left = 0;
 	pool->left_ever = 0;
 	pool->exits = false;
@@ -443,11 +467,92 @@ static void coro__caller_interrupt(struct coro__loop *loop,
 				coro_after(c->grace_ns), coro__caller_expire);
 }
 
+/*
+ * In the place of the loop, on its thread's own stack. That comes back at once; or,
+ * if the thread blocks, somebody else takes the loop over, parks the caller and goes
+ * on with the others.
+ */
+static int coro__caller_in_place(struct coro__loop *loop,
+				 struct coro__caller *c)
+{
+	struct coro__thread *t = loop->thread;
+	struct coro *me = t->cur;
+
+	c->job->in_place = true;
+	c->job->state = CORO__JOB_RUNNING;
+	me->saved_errno = *t->errno_p;
+	loop->call = c;
+	coro__jump(t, me, NULL, &me->shm->sp, t->sp);
+	if (!c->taken)
+		return 0;
+	loop->blocking--;
+	loop->outside--;
+	return c->wait.result;
+}
+
+void coro__blocking_call(struct coro__loop *loop)
+{
+	struct coro__caller *c = loop->call;
+	struct coro__job *job = c->job;
+	struct coro_loop *l = job->loop;
+	struct coro__crew *crew = loop->crew;
+	struct coro__env env = { .values = job->values };
+	struct coro__place *p;
+	long value;
+
+	coro__crew_begin(crew);
+	p = &coro__thread()->place;
+	p->cur = &env;
+	coro__job_now = job;
+	errno = 0;
+	value = job->fn(job->arg);
+	if (!coro__crew_end(crew)) {
+		coro__job_finish(job, l, &env, value);
+		coro__job_now = NULL;
+		p->cur = NULL;
+		coro__crew_relieved();
+	}
+	coro__job_now = NULL;
+	p->cur = NULL;
+	loop->call = NULL;
+	job->value = value;
+	job->values = env.values;
+}
+
+/* As coro__park(), of a coroutine that has not come to it. */
+void coro__blocking_taken(struct coro__loop *loop)
+{
+	struct coro__caller *c = loop->call;
+	struct coro__thread *t = loop->thread;
+	struct coro *task = t->task;
+
+	if (t->watchdog)
+		coro__watchdog_step(t->watchdog, NULL);
+	loop->call = NULL;
+	loop->taken = task;
+	coro__job_count(c->job);
+	c->taken = true;
+	c->wait.task = task;
+	c->wait.timer.armed = false;
+	task->task.wait = &c->wait;
+	task->task.act = t->act;
+	task->task.cur = t->cur;
+	coro__set_suspended(t->cur, CORO_AWAITS_BLOCKING,
+			    (uintptr_t)c->job->fn);
+	t->act = NULL;
+	t->cur = NULL;
+	t->task = NULL;
+	loop->outside++;
+	loop->blocking++;
+}
+
 static int coro__caller_wait(struct coro__loop *loop, struct coro__caller *c)
 {
 	int err;
 
 	coro__doorbell_listen(loop);
+	if (coro__crew_ready(loop))
+		return coro__caller_in_place(loop, c);
 	err = coro__pool_give(c->job);
 	if (err)
 		return err;
@@ -531,6 +636,16 @@ int coro_blocking_set_limit(unsigned int nr)
 	return 0;
 }
 
+unsigned int coro__blocking_limit(void)
+{
+	unsigned int limit;
+
+	pthread_mutex_lock(&coro__pool.lock);
+	limit = coro__pool.limit;
+	pthread_mutex_unlock(&coro__pool.lock);
+	return limit;
+}
+
 int coro_blocking_info_read(struct coro_blocking_info *info)
 {
 	struct coro_blocking_info all;
@@ -544,7 +659,7 @@ int coro_blocking_info_read(struct coro_blocking_info *info)
 	pthread_mutex_lock(&coro__pool.lock);
 	all.limit = coro__pool.limit;
 	all.waiting = coro__pool.nr_waiting;
-	all.running = coro__pool.nr_running;
+	all.running = coro__pool.nr_running + coro__pool.nr_in_place;
 	all.left = coro__pool.nr_left;
 	all.left_ever = coro__pool.left_ever;
 	pthread_mutex_unlock(&coro__pool.lock);

@@ -5,6 +5,20 @@
 
 #include <coro/blocking.h>
 
+struct coro__loop;
+
+/*
+ * What loop->call asks for, on the thread's own stack. Does not return if the loop
+ * was taken over meanwhile.
+ */
+void coro__blocking_call(struct coro__loop *loop);
+
+/* The loop was just taken over in such a call: its caller is parked. */
+void coro__blocking_taken(struct coro__loop *loop);
+
+/* How many functions may run at once. */
+unsigned int coro__blocking_limit(void);
+
 /* In a child of fork(): the threads and what they have to do are the parent's. */
 void coro__blocking_forked(void);
 

@@ -133,8 +133,15 @@ struct coro__thread {
 /* Never inlined: after a switch the caller may be on another thread. */
 struct coro__thread *coro__thread(void);
 
-/* What that returns, for short functions that are not inlined and cannot switch. */
-extern __thread struct coro__thread coro__this;
+/* The thread's own, and what it has instead while it runs somebody else's loop. */
+extern __thread struct coro__thread coro__own;
+extern __thread struct coro__thread *coro__lent;
+
+/* The same, for short functions that are not inlined and cannot switch. */
+static inline struct coro__thread *coro__this(void)
+{
+	return __builtin_expect(!!coro__lent, 0) ? coro__lent : &coro__own;
+}
 
 /* The thread, ready to drive coroutines. */
 struct coro__thread *coro__thread_driver(void);

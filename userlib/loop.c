@@ -9,12 +9,13 @@
 
 #include "annotate.h"
 #include "gen.h"
+#include "handoff.h"
 #include "opts.h"
 #include "process.h"
 #include "report.h"
 #include "sim.h"
 
-#define CORO__RUN_FLAGS CORO_RUN_F_INTERRUPT
+#define CORO__RUN_FLAGS (CORO_RUN_F_INTERRUPT | CORO_RUN_F_HANDOFF)
 
 static int coro__loop_opts(const struct coro_loop_opts *opts,
 			   struct coro_loop_opts *out)
@@ -66,19 +67,22 @@ static struct coro *coro__loop_next(const struct coro__loop *loop,
 			   container_of(ready->next, struct coro, task.ready);
 }
 
+static void coro__loop_round(struct coro__loop *loop)
+{
+	while (!list_empty(&loop->now)) {
+		struct coro *task = coro__loop_next(loop, &loop->now);
+
+		list_del(&task->task.ready);
+		coro__task_run(loop, task);
+	}
+}
+
 static void coro__loop_turn(struct coro__loop *loop)
 {
-	struct list now;
-
 	/* Only those that are ready now: what they wake has its turn after the ring. */
 	if (!list_empty(&loop->ready)) {
-		list_take(&loop->ready, &now);
-		while (!list_empty(&now)) {
-			struct coro *task = coro__loop_next(loop, &now);
-
-			list_del(&task->task.ready);
-			coro__task_run(loop, task);
-		}
+		list_take(&loop->ready, &loop->now);
+		coro__loop_round(loop);
 	}
 }
 
@@ -100,11 +104,9 @@ static void coro__loop_unstick(struct coro__loop *loop)
 	}
 }
 
-static void coro__loop_step(struct coro__loop *loop)
+/* What is left of a step after the turns. */
+static void coro__loop_rest(struct coro__loop *loop)
 {
-	if (coro__doorbell_rang(loop))
-		coro__doorbell_answer(loop);
-	coro__loop_turn(loop);
 	/* Main ended in this turn: what is left is cancelled before any wait. */
 	if (!loop->closing && loop->main->shm->state == CORO_STATE_CLOSED)
 		return;
@@ -115,6 +117,29 @@ static void coro__loop_step(struct coro__loop *loop)
 		coro__loop_unstick(loop);
 	coro__loop_poll(loop);
 	coro__loop_expire(loop);
+}
+
+static void coro__loop_step(struct coro__loop *loop)
+{
+	if (coro__doorbell_rang(loop))
+		coro__doorbell_answer(loop);
+	coro__loop_turn(loop);
+	coro__loop_rest(loop);
+}
+
+/* From the middle of a step on, if somebody else was relieved there. */
+void coro__loop_drive(struct coro__loop *loop)
+{
+	struct coro *task = loop->taken;
+
+	if (task) {
+		loop->taken = NULL;
+		coro__task_left(loop, task);
+		coro__loop_round(loop);
+		coro__loop_rest(loop);
+	}
+	while (loop->main->shm->state != CORO_STATE_CLOSED)
+		coro__loop_step(loop);
 }
 
 /* Cancels what is left, and waits until the kernel has let go of everything. */
@@ -145,6 +170,7 @@ static int coro__loop_init(struct coro__loop *loop, struct coro__thread *t,
 	memset(loop, 0, sizeof(*loop));
 	loop->thread = t;
 	list_init(&loop->ready);
+	list_init(&loop->now);
 	list_init(&loop->tasks);
 	list_init(&loop->queued);
 	list_init(&loop->cancels);
@@ -162,6 +188,7 @@ static int coro__loop_init(struct coro__loop *loop, struct coro__thread *t,
 	err = coro__doorbell_new(&loop->shared);
 	if (err)
 		goto err_sim;
+	loop->shared_ring = coro__crew_possible(loop);
 	err = coro__ring_init(loop);
 	if (err)
 		goto err_doorbell;
@@ -192,8 +219,10 @@ static int coro__loop_run(struct coro__loop *loop, long (*fn)(void *arg),
 	}
 	loop->thread->sched->be->remote->begin_loop(loop);
 	loop->main->task.retrieved = true;
-	while (loop->main->shm->state != CORO_STATE_CLOSED)
-		coro__loop_step(loop);
+	/* If there can be no threads for it this one runs it. */
+	if (loop->shared_ring)
+		coro__crew_run(loop);
+	coro__loop_drive(loop);
 	coro__interrupt_end(loop->shared);
 	coro__loop_end(loop);
 	coro__report_failures(loop);

@@ -12,6 +12,8 @@
 #include "timer.h"
 
 struct coro__buffers;
+struct coro__caller;
+struct coro__crew;
 struct coro_loop;
 
 struct coro__loop {
@@ -20,6 +22,7 @@ struct coro__loop {
 	struct coro *main;
 	struct coro__timers timers;
 	struct list ready; /* coro.task.ready */
+	struct list now; /* of them, those whose turn is in this round */
 	struct list tasks; /* coro.task.all */
 	struct list queued; /* operations that found no SQE */
 	struct list cancels; /* operations whose cancel found none */
@@ -33,10 +36,14 @@ struct coro__loop {
 	uint64_t outside; /* parked ones that only others can wake */
 	uint64_t blocking; /* of them, those in coro_blocking() */
 	struct coro__scope scope; /* of all */
+	struct coro__crew *crew; /* threads that hand it over, or NULL */
+	struct coro__caller *call; /* in coro_blocking(), in place */
+	struct coro *taken; /* the task in there, of who has just taken over */
 	struct coro *eager; /* to run before the one that left its turn for it */
 	unsigned int budget; /* waits until the running one must take turns */
 	bool closing; /* main ended: no multishot goes on */
 	bool listens; /* others can ring */
+	bool shared_ring; /* any thread can drive the ring */
 	bool since_6_7; /* the kernel is Linux 6.7 or newer */
 	unsigned int main_cancels; /* how often main was cancelled, by whomever */
 	struct coro__buffers *buffers;
@@ -182,6 +189,12 @@ int coro__ring_init(struct coro__loop *loop);
 
 /* Runs a ready coroutine until it parks or ends. */
 void coro__task_run(struct coro__loop *loop, struct coro *task);
+
+/* What comes after a ready coroutine has parked, by who has not run it until then. */
+void coro__task_left(struct coro__loop *loop, struct coro *task);
+
+/* Runs until the first coroutine has ended. */
+void coro__loop_drive(struct coro__loop *loop);
 
 /* Makes what @task waits in fail, unless that ended or cannot. */
 void coro__task_interrupt(struct coro__loop *loop, struct coro *task, int why);

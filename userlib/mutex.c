@@ -61,7 +61,7 @@ static __attribute__((noinline)) int coro__mutex_lock(struct coro_mutex *m,
 __attribute__((noinline)) int coro_mutex_lock(struct coro_mutex *m,
 					      int64_t deadline_ns)
 {
-	const struct coro__thread *t = &coro__this;
+	const struct coro__thread *t = coro__this();
 
 	if (m->waiters.flags & CORO_SHARED || m->holder || !coro__wait_pass(t))
 		return coro__mutex_lock(m, deadline_ns);

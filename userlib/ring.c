@@ -29,6 +29,15 @@ static bool coro__ring_knows(struct coro__loop *loop, int opcode)
 	return knows;
 }
 
+/*
+ * What the kernel has to do for an operation it does in the task that submitted it,
+ * and so never while that sleeps in disk I/O. If any thread is to drive the ring
+ * it has a task of its own for that.
+ */
+#define CORO__SHARED_RING (IORING_SETUP_SQPOLL | IORING_SETUP_SUBMIT_ALL)
+/* Milliseconds for which that one looks for more before it sleeps. */
+#define CORO__SHARED_IDLE 1
+
 int coro__ring_init(struct coro__loop *loop)
 {
 	/* Best first: 6.1, 5.19, any. */
@@ -47,7 +56,9 @@ int coro__ring_init(struct coro__loop *loop)
 	for (size_t i = 0; err == -EINVAL && i < sizeof(flags) / sizeof(*flags);
 	     i++) {
 		memset(&p, 0, sizeof(p));
-		p.flags = flags[i] | IORING_SETUP_CQSIZE;
+		p.flags = loop->shared_ring ? CORO__SHARED_RING : flags[i];
+		p.flags |= IORING_SETUP_CQSIZE;
+		p.sq_thread_idle = CORO__SHARED_IDLE;
 		p.cq_entries = o->cq_entries ? o->cq_entries : CORO__CQ_ENTRIES;
 		if (p.cq_entries < sq)
 			p.cq_entries = sq;
@@ -63,8 +74,9 @@ int coro__ring_init(struct coro__loop *loop)
 		io_uring_queue_exit(&loop->ring);
 		return -EOPNOTSUPP;
 	}
-	/* Saves a look-up per call; without it all works. */
-	io_uring_register_ring_fd(&loop->ring);
+	/* Saves a look-up per call of this thread; without it all works. */
+	if (!loop->shared_ring)
+		io_uring_register_ring_fd(&loop->ring);
 	loop->since_6_7 = coro__ring_knows(loop, CORO__OP_WAITID);
 	return 0;
 }
@@ -77,6 +89,10 @@ static struct io_uring_sqe *coro__ring_sqe(struct coro__loop *loop)
 	if (sqe)
 		return sqe;
 	io_uring_submit(&loop->ring);
+	/* Others' tasks take entries when they get to it. It can return early. */
+	while (loop->shared_ring && !io_uring_sq_space_left(&loop->ring) &&
+	       io_uring_sqring_wait(&loop->ring) >= 0)
+		;
 	errno = saved;
 	return io_uring_get_sqe(&loop->ring);
 }

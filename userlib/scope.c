@@ -192,7 +192,7 @@ inline bool coro__timed_innermost(const struct coro__thread *t,
 static inline int coro__scope_begin(struct coro_scope *s, int64_t deadline_ns,
 				    bool shield)
 {
-	struct coro__thread *t = &coro__this;
+	struct coro__thread *t = coro__this();
 
 	if (!s)
 		return -EINVAL;
@@ -214,9 +214,10 @@ int coro_scope_shield(struct coro_scope *s, int64_t deadline_ns)
 	return coro__scope_begin(s, deadline_ns, true);
 }
 
-long coro_scope_leave(struct coro_scope *s, long result)
+__attribute__((noinline)) long coro_scope_leave(struct coro_scope *s,
+						long result)
 {
-	const struct coro__thread *t = &coro__this;
+	const struct coro__thread *t = coro__this();
 	struct coro__timed *in = coro__timed(s);
 
 	/* A group's is left when its children have ended. */

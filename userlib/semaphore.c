@@ -44,7 +44,7 @@ __attribute__((noinline)) int coro_semaphore_acquire(struct coro_semaphore *s,
 						     int64_t deadline_ns)
 {
 	if (s->waiters.flags & CORO_SHARED || !s->value ||
-	    !coro__wait_pass(&coro__this))
+	    !coro__wait_pass(coro__this()))
 		return coro__semaphore_acquire(s, deadline_ns);
 	s->value--;
 	return 0;

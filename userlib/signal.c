@@ -173,6 +173,9 @@ int coro_signals_new(struct coro_signals **ret_signals, const sigset_t *set)
 		return err;
 	if (!ret_signals || !set || !coro__signals_valid(set))
 		return -EINVAL;
+	/* Who runs the loop then may have another mask. */
+	if (loop->shared_ring)
+		return -EOPNOTSUPP;
 	err = coro__signals_open(set, loop, ret_signals);
 	errno = saved;
 	return err;

@@ -2,6 +2,7 @@
 /* A coroutine of a loop: started, parked, woken, cancelled and joined. */
 #include <errno.h>
 
+#include "blocking.h"
 #include "group.h"
 #include "opts.h"
 #include "remote.h"
@@ -136,6 +137,17 @@ static void coro__task_end(struct coro__loop *loop, struct coro *task)
 	coro_put(task);
 }
 
+/* Calls on this stack what a coroutine wants to be called here, and goes back to it. */
+static void coro__task_call(struct coro__loop *loop)
+{
+	struct coro__thread *t = loop->thread;
+	struct coro *cur = t->cur;
+
+	coro__blocking_call(loop);
+	*t->errno_p = cur->saved_errno;
+	coro__jump(t, NULL, cur, &t->sp, cur->shm->sp);
+}
+
 /* Jumps into it until it jumps back. */
 static void coro__task_enter(struct coro__loop *loop, struct coro *task)
 {
@@ -153,6 +165,8 @@ static void coro__task_enter(struct coro__loop *loop, struct coro *task)
 	if (t->watchdog)
 		coro__watchdog_step(t->watchdog, task);
 	coro__jump(t, NULL, cur, &t->sp, cur->shm->sp);
+	while (__builtin_expect(!!loop->call, 0))
+		coro__task_call(loop);
 	if (t->watchdog)
 		coro__watchdog_step(t->watchdog, NULL);
 	t->task = NULL;
@@ -172,28 +186,40 @@ static void coro__task_step(struct coro__loop *loop, struct coro *task)
 	coro__close_created(task, -ECANCELED);
 }
 
+/* After a step of @task: who has the next one in the same turn, or NULL. */
+static struct coro *coro__task_next(struct coro__loop *loop, struct coro *task)
+{
+	struct coro *next = loop->eager;
+
+	if (next) {
+		loop->eager = NULL;
+		next->task.spawner = task;
+		return next;
+	}
+	next = task->task.spawner;
+	task->task.spawner = NULL;
+	if (task->shm->state == CORO_STATE_CLOSED)
+		coro__task_end(loop, task);
+	/* All of them share a turn, which one can use up. */
+	loop->budget += !loop->budget;
+	return next;
+}
+
+void coro__task_left(struct coro__loop *loop, struct coro *task)
+{
+	task = coro__task_next(loop, task);
+	while (task) {
+		coro__task_step(loop, task);
+		task = coro__task_next(loop, task);
+	}
+}
+
 /* Eager starts nest, and are no recursion here. */
 void coro__task_run(struct coro__loop *loop, struct coro *task)
 {
-	struct coro *next;
-
 	loop->budget = CORO__BUDGET;
-	while (task) {
-		coro__task_step(loop, task);
-		next = loop->eager;
-		if (next) {
-			loop->eager = NULL;
-			next->task.spawner = task;
-		} else {
-			next = task->task.spawner;
-			task->task.spawner = NULL;
-			if (task->shm->state == CORO_STATE_CLOSED)
-				coro__task_end(loop, task);
-			/* All of them share a turn, which one can use up. */
-			loop->budget += !loop->budget;
-		}
-		task = next;
-	}
+	coro__task_step(loop, task);
+	coro__task_left(loop, task);
 }
 
 void coro__task_interrupt(struct coro__loop *loop, struct coro *task, int why)

@@ -13,7 +13,8 @@
 #include "report.h"
 #include "sim.h"
 
-__thread struct coro__thread coro__this;
+__thread struct coro__thread coro__own;
+__thread struct coro__thread *coro__lent;
 
 static pthread_once_t coro__once = PTHREAD_ONCE_INIT;
 static pthread_key_t coro__key;
@@ -23,7 +24,7 @@ static uint64_t coro__nr_threads;
 
 __attribute__((noinline)) struct coro__thread *coro__thread(void)
 {
-	struct coro__thread *t = &coro__this;
+	struct coro__thread *t = coro__this();
 
 	/* Keeps the compiler from computing the address once for both sides of a switch. */
 	__asm__ volatile("" : "+r"(t));
@@ -64,10 +65,11 @@ static void coro__thread_exit(void *arg)
  */
 static void coro__thread_forked(void)
 {
-	struct coro__thread *t = coro__thread();
+	struct coro__thread *t = &coro__own;
 	struct coro__place place = t->place;
 	bool kept = t->kept;
 
+	coro__lent = NULL;
 	coro__list_forget();
 	memset(t, 0, sizeof(*t));
 	t->place = place;

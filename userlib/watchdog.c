@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,7 +28,9 @@
  */
 struct coro__watchdog {
 	struct coro_watchdog_opts opts;
-	pthread_t thread, watched;
+	pthread_t thread;
+	const struct coro__thread
+		*watched; /* its tid changes if a loop is handed over */
 	pthread_mutex_t lock; /* covers @stop */
 	pthread_cond_t wake;
 	bool stop;
@@ -70,7 +73,9 @@ static bool coro__watchdog_ask(struct coro__watchdog *dog)
 	if (!dog->opts.signal)
 		return false;
 	__atomic_store_n(&dog->answered, false, __ATOMIC_RELEASE);
-	if (pthread_kill(dog->watched, dog->opts.signal))
+	if (syscall(SYS_tgkill, getpid(),
+		    __atomic_load_n(&dog->watched->tid, __ATOMIC_RELAXED),
+		    dog->opts.signal))
 		return false;
 	while (!__atomic_load_n(&dog->answered, __ATOMIC_ACQUIRE) && left > 0) {
 		coro__watchdog_nap(CORO_MSEC);
@@ -206,7 +211,7 @@ int coro_watchdog_start(const struct coro_watchdog_opts *opts)
 	dog->opts = o;
 	if (!dog->opts.threshold_ns)
 		dog->opts.threshold_ns = CORO__WATCHDOG_NS;
-	dog->watched = pthread_self();
+	dog->watched = t;
 	err = coro__watchdog_handle(o.signal);
 	if (!err)
 		err = coro__watchdog_thread(dog);

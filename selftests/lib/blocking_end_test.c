@@ -4,7 +4,10 @@
 
 #include "lib_blocking.h"
 
-LIB_FIXTURE(blocking_end)
+BLOCKING_FIXTURE(blocking_end)
+
+/* What depends on how many threads there are, or ends one. */
+LIB_FIXTURE(end_pool)
 
 static int nr_reports;
 static char reported[CORO_NAME_LEN];
@@ -27,7 +30,7 @@ static long end_meanwhile(void *arg)
 
 static long run_end_meanwhile(void *arg)
 {
-	return coro_run(end_meanwhile, arg);
+	return run_loop(end_meanwhile, arg);
 }
 
 /* THR-12, THR-13, THR-16 */
@@ -62,7 +65,7 @@ TEST_F(blocking_end, end_of_the_loop_waits_for_a_function_that_cannot_be_left)
 	struct job j;
 
 	coro_report_to(note_report, NULL);
-	EXPECT_EQ(0, coro_run(end_while_it_listens, job_init(&j, 7)));
+	EXPECT_EQ(0, run_loop(end_while_it_listens, job_init(&j, 7)));
 	EXPECT_TRUE(j.told);
 	EXPECT_EQ(0, j.err);
 	EXPECT_EQ(7, j.value);
@@ -78,13 +81,13 @@ TEST_F(blocking_end, end_of_the_loop_waits_as_long_as_the_grace)
 	coro_report_to(note_report, NULL);
 	job_init(&j, 7)->disposes = true;
 	j.grace_ns = FAR_NS;
-	EXPECT_EQ(0, coro_run(end_while_it_listens, &j));
+	EXPECT_EQ(0, run_loop(end_while_it_listens, &j));
 	EXPECT_EQ(0, j.err);
 	EXPECT_EQ(7, j.value);
 	EXPECT_EQ(0, nr_reports);
 	job_init(&j, 7)->disposes = true;
 	j.grace_ns = SOON_NS;
-	EXPECT_EQ(0, coro_run(end_meanwhile, &j));
+	EXPECT_EQ(0, run_loop(end_meanwhile, &j));
 	EXPECT_EQ(-ECANCELED, j.err);
 	EXPECT_EQ(1, nr_reports);
 	sem_post(&j.go);
@@ -115,7 +118,7 @@ TEST_F(blocking_end, nothing_can_be_called_once_the_loop_ends)
 	job_init(&late, 3)->disposes = true;
 	/* Were it to run all the same, it would not block. */
 	sem_post(&late.go);
-	EXPECT_EQ(0, coro_run(end_with_more_to_come, job_init(&first, 1)));
+	EXPECT_EQ(0, run_loop(end_with_more_to_come, job_init(&first, 1)));
 	EXPECT_EQ(0, first.err);
 	EXPECT_EQ(-ECANCELED, late.err);
 	EXPECT_EQ(1, late.nr_disposed);
@@ -136,14 +139,14 @@ static long end_with_one_running(void *arg)
 }
 
 /* THR-11, THR-13 */
-TEST_F(blocking_end, function_that_has_not_begun_when_the_loop_ends_never_runs)
+TEST_F(end_pool, function_that_has_not_begun_when_the_loop_ends_never_runs)
 {
 	struct job jobs[2];
 
 	EXPECT_EQ(0, coro_blocking_set_limit(1));
 	job_init(&jobs[0], 1);
 	job_init(&jobs[1], 2)->disposes = true;
-	EXPECT_EQ(0, coro_run(end_with_one_running, jobs));
+	EXPECT_EQ(0, run_loop(end_with_one_running, jobs));
 	EXPECT_EQ(0, jobs[0].err);
 	EXPECT_EQ(-ECANCELED, jobs[1].err);
 	EXPECT_EQ(0, jobs[1].runs);
@@ -171,7 +174,7 @@ static long begin_anew(void *arg)
 	struct job *jobs = arg;
 	bool good = !info_now().running && !info_now().waiting;
 
-	good = good && coro_run(block_once, NULL) == 5;
+	good = good && run_loop(block_once, NULL) == 5;
 	return !(good && jobs[0].runs == 1 && !jobs[1].runs);
 }
 
@@ -191,19 +194,19 @@ static long run_two(void *arg)
 
 static void *run_two_main(void *arg)
 {
-	EXPECT_EQ(0, coro_run(run_two, arg));
+	EXPECT_EQ(0, run_loop(run_two, arg));
 	return NULL;
 }
 
 /* THR-15 */
-TEST_F(blocking_end, child_of_fork_begins_with_no_functions)
+TEST_F(end_pool, child_of_fork_begins_with_no_functions)
 {
 	struct job jobs[2];
 	pthread_t thread;
 
 	EXPECT_EQ(0, coro_blocking_set_limit(1));
 	/* So that the library knows of this thread, too. */
-	EXPECT_EQ(5, coro_run(block_once, NULL));
+	EXPECT_EQ(5, run_loop(block_once, NULL));
 	job_init(&jobs[0], 1);
 	job_init(&jobs[1], 2);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, run_two_main, jobs));
@@ -221,7 +224,7 @@ static long begin_with_none(void *arg)
 	struct coro_blocking_info info = info_now();
 
 	(void)arg;
-	return info.left || info.left_ever || coro_run(block_once, NULL) != 5;
+	return info.left || info.left_ever || run_loop(block_once, NULL) != 5;
 }
 
 /* THR-15 */
@@ -231,10 +234,10 @@ TEST_F(blocking_end, child_of_fork_begins_with_no_threads_and_none_left_behind)
 
 	coro_report_to(note_report, NULL);
 	job_init(&j, 7)->disposes = true;
-	EXPECT_EQ(0, coro_run(end_meanwhile, &j));
+	EXPECT_EQ(0, run_loop(end_meanwhile, &j));
 	EXPECT_EQ(1, info_now().left);
 	/* Another thread, which has nothing to do then. */
-	EXPECT_EQ(5, coro_run(block_once, NULL));
+	EXPECT_EQ(5, run_loop(block_once, NULL));
 	EXPECT_EQ(0, in_child(begin_with_none, NULL));
 	sem_post(&j.go);
 	sem_take(&j.disposed);
@@ -261,7 +264,7 @@ TEST_F(blocking_end, child_of_fork_waits_for_no_thread_of_its_parent)
 {
 	pthread_t thread;
 
-	EXPECT_EQ(5, coro_run(block_once, NULL));
+	EXPECT_EQ(5, run_loop(block_once, NULL));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, look_always, NULL));
 	for (int i = 0; i < 50; i++)
 		EXPECT_EQ(0, in_child(look_once, NULL));
@@ -273,7 +276,7 @@ static long block_and_exit(void *arg)
 {
 	int how = (int)(long)arg;
 
-	if (coro_run(block_once, NULL) != 5)
+	if (run_loop(block_once, NULL) != 5)
 		_exit(99);
 	exit(how);
 }
@@ -318,7 +321,7 @@ static long call_note_end(void *arg)
 static long exit_and_look_back(void *arg)
 {
 	if (pthread_key_create(&at_end, note_end) ||
-	    coro_run(call_note_end, arg))
+	    run_loop(call_note_end, arg))
 		_exit(99);
 	looks_back = true;
 	exit(0);
@@ -345,7 +348,7 @@ static long call_exit(void *arg)
 
 static long run_exit(void *arg)
 {
-	coro_run(call_exit, arg);
+	run_loop(call_exit, arg);
 	return 0;
 }
 
@@ -465,7 +468,7 @@ TEST_F(blocking_end, function_that_blocks_is_no_deadlock)
 {
 	struct job j;
 
-	EXPECT_EQ(-EDEADLK, coro_run(wait_for_no_deadline, job_init(&j, 7)));
+	EXPECT_EQ(-EDEADLK, run_loop(wait_for_no_deadline, job_init(&j, 7)));
 }
 
 /* What is lost with a thread would count as leaked; and no pthread_exit() for the other. */
@@ -483,12 +486,12 @@ static long exit_thread_meanwhile(void *arg)
 
 static void *run_exit_thread(void *arg)
 {
-	coro_run(exit_thread_meanwhile, arg);
+	run_loop(exit_thread_meanwhile, arg);
 	return NULL;
 }
 
 /* THR-12, THR-16 */
-TEST_F(blocking_end, callers_whose_thread_exits_are_gone)
+TEST_F(end_pool, callers_whose_thread_exits_are_gone)
 {
 	struct job jobs[2];
 	pthread_t thread;

@@ -7,6 +7,41 @@
 
 #include "lib_common.h"
 
+/* CORO_RUN_F_HANDOFF, or 0: each case under both. */
+static uint64_t run_flags;
+
+/* As coro_run(), in the way of the case's variant. */
+static inline long run_loop(long (*fn)(void *arg), void *arg)
+{
+	struct coro_loop_opts opts = { .size = sizeof(opts),
+				       .flags = run_flags };
+	long value = POISON_LONG;
+	int err = coro_run_opts(fn, arg, &opts, &value);
+
+	return err ? err : value;
+}
+
+/* clang-format off */
+#define BLOCKING_FIXTURE(object)                         \
+	FIXTURE(object){};                               \
+	FIXTURE_VARIANT(object)                          \
+	{                                                \
+		uint64_t flags;                          \
+	};                                               \
+	FIXTURE_VARIANT_ADD(object, pool){ .flags = 0 }; \
+	FIXTURE_VARIANT_ADD(object, handoff){            \
+		.flags = CORO_RUN_F_HANDOFF };           \
+	FIXTURE_SETUP(object)                            \
+	{                                                \
+		bodies_expect(_metadata);                \
+		run_flags = variant->flags;              \
+	}                                                \
+	FIXTURE_TEARDOWN(object)                         \
+	{                                                \
+		EXPECT_EQ(0, leaked());                  \
+	}
+/* clang-format on */
+
 /*
  * One call. Counts are written by one thread at a time, and read when a semaphore or
  * the end of the call says that it is done.

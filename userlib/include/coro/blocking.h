@@ -12,7 +12,8 @@
  * - errno is 0 at its start, and nobody sees what it is in the end: return it.
  * - Thread-local variables are those of some thread. What is in them does not come
  *   from the caller, and the next call may find something else.
- * - All signals are blocked, except those that a fault raises. A mask that it
+ * - All signals are blocked, except those that a fault raises; but not in a loop with
+ *   CORO_RUN_F_HANDOFF, where the mask is that of who called coro_run(). A mask that it
  *   changes, as whatever else of its thread, it restores.
  * - It has 256 KiB of stack, less the program's thread-local variables.
  * - It must return: no pthread_exit(), no longjmp() and no C++ exception out of it.
@@ -21,7 +22,8 @@
  *   that it had not begun never do.
  *
  * So many run at once as coro_blocking_set_limit() says, 64 at the start; who comes
- * then waits, first come first served. The end of the process waits for none.
+ * then waits, first come first served. Each loop with CORO_RUN_F_HANDOFF may have as
+ * many besides. The end of the process waits for none.
  *
  * Example::
  *

@@ -36,6 +36,35 @@ extern "C" {
 #define CORO_RUN_F_INTERRUPT UINT64_C(1)
 
 /**
+ * CORO_RUN_F_HANDOFF - coro_blocking() calls in place, and hands the loop over
+ *
+ * The loop then runs on threads of the library, while the caller waits. A function
+ * that coro_blocking() calls is called at once on the thread that runs the loop, on
+ * that one's own stack. If it does not block that is all. If the kernel puts
+ * the thread to sleep, for whatever reason, another one goes on with the loop, and
+ * the coroutine continues there when the function has returned.
+ *
+ * So coroutines of such a loop may find themselves on another thread after any wait:
+ * thread-local variables, errno included, are not theirs across one, as little as
+ * signal masks and what else belongs to a thread; nor may they hold a mutex of
+ * pthreads across one, be inside pthread_cleanup_push(), or wait in a C++ catch
+ * block. pthread_exit() in one ends the thread that called coro_run(), with NULL for its
+ * value. Streams of signals (coro/signal.h) are refused: they need the mask of a thread.
+ *
+ * A function that does not sleep keeps the loop from going on for as long as it runs: a
+ * long computation is better called in a loop without this flag, and it sees in
+ * coro_blocking_cancelled() only what came before it last slept.
+ *
+ * The ring of such a loop has a thread in the kernel which does the work (SQPOLL), and
+ * which is busy for a millisecond after the last: loops that call nothing that blocks
+ * are better off without this flag.
+ *
+ * Needs CORO_FEAT_HANDOFF of /dev/coro. Without it, and in a deterministic run,
+ * the flag has no effect, and coro_blocking() uses its threads.
+ */
+#define CORO_RUN_F_HANDOFF UINT64_C(2)
+
+/**
  * struct coro_loop_opts - how a loop is made
  * @size: sizeof(struct coro_loop_opts).
  * @sq_entries: submission queue; 0 for 256. A full queue is flushed, so this is
@@ -49,7 +78,7 @@ extern "C" {
  * @context: what the first coroutine runs in (see coro/context.h); used and not
  *	copied, so that several loops can go on with it in turn. NULL for a
  *	copy of the caller's context.
- * @flags: CORO_RUN_F_INTERRUPT, or 0.
+ * @flags: CORO_RUN_F_INTERRUPT and CORO_RUN_F_HANDOFF, or 0.
  */
 struct coro_loop_opts {
 	size_t size;

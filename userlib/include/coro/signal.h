@@ -46,6 +46,7 @@ struct coro_signals;
  *		   a fault of the thread raises (SIGBUS, SIGFPE, SIGILL, SIGSEGV),
  *		   or one that the C library keeps for itself
  * * -EPERM	 - not called from a coroutine of a running loop
+ * * -EOPNOTSUPP - the loop can be handed over, see CORO_RUN_F_HANDOFF
  * * -ENOMEM	 - no memory
  * * -EMFILE, -ENFILE - no file descriptor
  */

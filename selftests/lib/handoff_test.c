@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: MIT
+/* A loop that is handed over when a function blocks its thread. */
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "lib_blocking.h"
+
+LIB_FIXTURE(handoff)
+
+static long run_handoff(long (*fn)(void *arg), void *arg)
+{
+	struct coro_loop_opts opts = { .size = sizeof(opts),
+				       .flags = CORO_RUN_F_HANDOFF };
+	long value = POISON_LONG;
+	int err = coro_run_opts(fn, arg, &opts, &value);
+
+	return err ? err : value;
+}
+
+/* Whether the kernel hands over here; else all of this holds with the pool's threads. */
+static bool hands_over(void)
+{
+	return strcmp(coro_backend(), "device") == 0;
+}
+
+static long tid_now(void *arg)
+{
+	(void)arg;
+	return gettid();
+}
+
+static long nap(void *arg)
+{
+	usleep((unsigned int)(long)arg);
+	return gettid();
+}
+
+/* In D, as for a disk: the parent of vfork waits until its child ends. */
+static long sleep_in_d(void *arg)
+{
+	pid_t pid = vfork();
+
+	if (!pid) {
+		usleep((unsigned int)(long)arg);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	return gettid();
+}
+
+static long give_zero(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static long call_twice(void *arg)
+{
+	long first = 0, second = 0;
+
+	(void)arg;
+	EXPECT_EQ(0, coro_blocking(tid_now, NULL, &first));
+	EXPECT_EQ(0, coro_blocking(tid_now, NULL, &second));
+	EXPECT_LT(0, first);
+	EXPECT_EQ(first, second);
+	return gettid() == first;
+}
+
+TEST_F(handoff, function_that_does_not_block_is_called_in_place)
+{
+	EXPECT_EQ(hands_over(), run_handoff(call_twice, NULL));
+}
+
+struct beat {
+	bool stop;
+	int beats;
+};
+
+static long keep_beating(void *arg)
+{
+	struct beat *b = arg;
+
+	while (!b->stop && !coro_sleep(CORO_MSEC))
+		b->beats++;
+	return 0;
+}
+
+static long block_while_another_beats(void *arg)
+{
+	long (*fn)(void *arg) = (long (*)(void *))arg;
+	struct beat b = { .beats = 0 };
+	struct coro *c = coro_new(keep_beating, &b);
+	long value = 0;
+
+	EXPECT_EQ(0, coro_start(c));
+	EXPECT_EQ(0, coro_sleep(0));
+	EXPECT_EQ(0, coro_blocking(fn, (void *)200000L, &value));
+	EXPECT_LT(0, value);
+	b.stop = true;
+	EXPECT_EQ(0, coro_await(c));
+	return b.beats;
+}
+
+TEST_F(handoff, others_go_on_while_a_function_sleeps)
+{
+	EXPECT_LT(10, run_handoff(block_while_another_beats, (void *)nap));
+}
+
+TEST_F(handoff, others_go_on_while_a_function_sleeps_in_disk_io)
+{
+	EXPECT_LT(10,
+		  run_handoff(block_while_another_beats, (void *)sleep_in_d));
+}
+
+struct echo {
+	int fd[2];
+	int nr;
+};
+
+static long echo_all(void *arg)
+{
+	struct echo *e = arg;
+	char c;
+
+	while (coro_io_recv(e->fd[0], &c, 1, 0, CORO_NEVER) == 1) {
+		__atomic_add_fetch(&e->nr, 1, __ATOMIC_RELAXED);
+		coro_io_send(e->fd[0], &c, 1, 0, CORO_NEVER);
+	}
+	return 0;
+}
+
+static void *talk(void *arg)
+{
+	struct echo *e = arg;
+	char c = 'x';
+
+	for (int i = 0; i < 20; i++) {
+		usleep(2000);
+		if (send(e->fd[1], &c, 1, 0) != 1 ||
+		    recv(e->fd[1], &c, 1, 0) != 1)
+			break;
+	}
+	return (void *)(long)__atomic_load_n(&e->nr, __ATOMIC_RELAXED);
+}
+
+static long wait_for_talk(void *arg)
+{
+	void *nr;
+
+	pthread_join(*(pthread_t *)arg, &nr);
+	return (long)nr;
+}
+
+/* The receive was submitted by the thread that then sleeps in D. */
+static long serve_while_in_d(void *arg)
+{
+	struct echo e = { .nr = 0 };
+	struct coro *c = coro_new(echo_all, &e);
+	pthread_t thread;
+	long value = 0;
+
+	(void)arg;
+	EXPECT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, e.fd));
+	EXPECT_EQ(0, coro_start(c));
+	EXPECT_EQ(0, coro_sleep(0));
+	EXPECT_EQ(0, pthread_create(&thread, NULL, talk, &e));
+	EXPECT_EQ(0, coro_blocking(sleep_in_d, (void *)400000L, NULL));
+	/* All of them came while this slept. */
+	EXPECT_EQ(20, __atomic_load_n(&e.nr, __ATOMIC_RELAXED));
+	EXPECT_EQ(0, coro_blocking(wait_for_talk, &thread, &value));
+	EXPECT_EQ(20, value);
+	close(e.fd[1]);
+	EXPECT_EQ(0, coro_await(c));
+	close(e.fd[0]);
+	return 0;
+}
+
+TEST_F(handoff, connections_are_served_while_a_function_sleeps_in_disk_io)
+{
+	EXPECT_EQ(0, run_handoff(serve_while_in_d, NULL));
+}
+
+static long nap_often(void *arg)
+{
+	for (int i = 0; i < 50; i++) {
+		long us = (long)arg % 7 * 100, value = 0;
+
+		EXPECT_EQ(0, coro_blocking(i % 3 ? nap : tid_now, (void *)us,
+					   &value));
+		EXPECT_LT(0, value);
+	}
+	return 0;
+}
+
+static long nap_from_all_sides(void *arg)
+{
+	struct coro *c[16];
+
+	(void)arg;
+	for (long i = 0; i < 16; i++) {
+		c[i] = coro_new(nap_often, (void *)i);
+		EXPECT_EQ(0, coro_start(c[i]));
+	}
+	for (int i = 0; i < 16; i++)
+		EXPECT_EQ(0, coro_await(c[i]));
+	return 0;
+}
+
+TEST_F(handoff, many_block_at_once)
+{
+	EXPECT_EQ(0, run_handoff(nap_from_all_sides, NULL));
+}
+
+static long change_thread(void *arg)
+{
+	long before = gettid(), called = 0;
+
+	(void)arg;
+	EXPECT_EQ(0, coro_blocking(sleep_in_d, (void *)50000L, &called));
+	EXPECT_NE(called, gettid());
+	return called == before;
+}
+
+TEST_F(handoff, coroutine_goes_on_on_the_thread_that_took_over)
+{
+	EXPECT_EQ(hands_over(), run_handoff(change_thread, NULL));
+	/* What the loop had was lent: the caller has it back. */
+	EXPECT_EQ(0, coro_run(give_zero, NULL));
+}
+
+/* More than a coroutine has. The thread sanitizer takes much of a thread's. */
+#ifdef __SANITIZE_THREAD__
+#define DEEP (16 << 10)
+#else
+#define DEEP (200 << 10)
+#endif
+
+static long look_around(void *arg)
+{
+	volatile char deep[DEEP];
+
+	deep[0] = 1;
+	errno = EXDEV;
+	return !coro_self() && coro_sleep(0) == -EPERM && deep[0] &&
+	       coro_blocking(arg ? nap : tid_now, NULL, NULL) == -EPERM &&
+	       !coro_loop_self();
+}
+
+static long keep_errno(void *arg)
+{
+	long good = 0;
+
+	errno = ENOTTY;
+	EXPECT_EQ(0, coro_blocking(look_around, arg, &good));
+	EXPECT_EQ(1, good);
+	EXPECT_EQ(ENOTTY, errno);
+	return 0;
+}
+
+TEST_F(handoff, function_is_outside_of_coroutines_with_a_large_stack)
+{
+	EXPECT_EQ(0, run_handoff(keep_errno, NULL));
+}
+
+/* Threads of the library, which have its names. */
+static int threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	const struct dirent *entry;
+	int nr = 0;
+
+	while (dir && (entry = readdir(dir))) {
+		char path[300], name[32] = "";
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm",
+			 entry->d_name);
+		f = fopen(path, "re");
+		if (f && fgets(name, sizeof(name), f))
+			nr += !strncmp(name, "coro-", 5);
+		if (f)
+			fclose(f);
+	}
+	if (dir)
+		closedir(dir);
+	return nr;
+}
+
+/* They end when they find that the loop is over; the pool's by and by. */
+static void until_alone(void)
+{
+	const struct timespec ts = { .tv_nsec = SOON_NS };
+
+	while (threads())
+		nanosleep(&ts, NULL);
+}
+
+TEST_F(handoff, threads_and_descriptors_go_with_the_loop)
+{
+	int fds;
+
+	EXPECT_EQ(0, run_handoff(keep_errno, NULL));
+	until_alone();
+	fds = open_fds();
+	for (int i = 0; i < 20; i++)
+		EXPECT_EQ(0, run_handoff(nap_from_all_sides, NULL));
+	until_alone();
+	EXPECT_EQ(fds, open_fds());
+}
+
+static long leave_behind(void *arg)
+{
+	struct coro *c = job_start(arg, call_block);
+
+	EXPECT_EQ(0, coro_cancel(c));
+	coro_await(c);
+	return 0;
+}
+
+TEST_F(handoff, loop_ends_while_a_function_that_was_left_behind_blocks)
+{
+	struct job j;
+
+	job_init(&j, 7)->disposes = true;
+	EXPECT_EQ(0, run_handoff(leave_behind, &j));
+	EXPECT_EQ(-ECANCELED, j.err);
+	EXPECT_EQ(0, j.nr_disposed);
+	sem_post(&j.go);
+	sem_take(&j.disposed);
+	EXPECT_EQ(7, j.disposed_value);
+}
+
+/* The sanitizers know no pthread_exit() on another stack. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+static long end_thread(void *arg)
+{
+	EXPECT_EQ(0, coro_blocking(nap, (void *)20000L, NULL));
+	pthread_exit(arg);
+}
+
+static void *run_and_end(void *arg)
+{
+	run_handoff(end_thread, arg);
+	return (void *)1;
+}
+
+TEST_F(handoff, thread_that_ends_in_a_coroutine_is_the_callers)
+{
+	pthread_t thread;
+	void *ret = (void *)2;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, run_and_end, NULL));
+	ASSERT_EQ(0, pthread_join(thread, &ret));
+	EXPECT_EQ(NULL, ret);
+	EXPECT_EQ(0, run_handoff(keep_errno, NULL));
+}
+#endif
+
+TEST_F(handoff, lack_of_descriptors_fails_or_costs_the_handing_over)
+{
+	struct rlimit old, few;
+
+	EXPECT_EQ(0, run_handoff(keep_errno, NULL));
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &old));
+	few = old;
+	for (int more = 0; more < 8; more++) {
+		long ret;
+
+		few.rlim_cur = (rlim_t)(open_fds() + more);
+		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &few));
+		ret = run_handoff(keep_errno, NULL);
+		EXPECT_TRUE(ret == 0 || ret == -EMFILE);
+		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &old));
+	}
+}
+
+#define PAIRS 400
+
+static long receive_one(void *arg)
+{
+	char c;
+
+	return coro_io_recv((int)(long)arg, &c, 1, 0, CORO_NEVER);
+}
+
+static long send_one(void *arg)
+{
+	return coro_io_send((int)(long)arg, "x", 1, 0, CORO_NEVER);
+}
+
+/* More operations in one round than the ring has entries; the last end the first. */
+static long fill_the_ring(void *arg)
+{
+	struct coro *c[2 * PAIRS];
+	int fd[PAIRS][2];
+
+	(void)arg;
+	for (long i = 0; i < PAIRS; i++) {
+		EXPECT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, fd[i]));
+		c[i] = coro_new(receive_one, (void *)(long)fd[i][0]);
+		EXPECT_EQ(0, coro_start(c[i]));
+	}
+	for (long i = 0; i < PAIRS; i++) {
+		c[PAIRS + i] = coro_new(send_one, (void *)(long)fd[i][1]);
+		EXPECT_EQ(0, coro_start(c[PAIRS + i]));
+	}
+	for (int i = 0; i < 2 * PAIRS; i++)
+		EXPECT_EQ(1, coro_await(c[i]));
+	for (int i = 0; i < PAIRS; i++) {
+		close(fd[i][0]);
+		close(fd[i][1]);
+	}
+	return 0;
+}
+
+TEST_F(handoff, more_operations_than_the_ring_holds_are_all_done)
+{
+	struct rlimit lim;
+
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &lim));
+	lim.rlim_cur = lim.rlim_max;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &lim));
+	for (int i = 0; i < 5; i++)
+		EXPECT_EQ(0, run_handoff(fill_the_ring, NULL));
+}
+
+static long want_signals(void *arg)
+{
+	struct coro_signals *s = NULL;
+	sigset_t set;
+	int err;
+
+	(void)arg;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	err = coro_signals_new(&s, &set);
+	if (!err)
+		coro_signals_free(s);
+	return err;
+}
+
+TEST_F(handoff, stream_of_signals_is_refused)
+{
+	EXPECT_EQ(hands_over() ? -EOPNOTSUPP : 0,
+		  run_handoff(want_signals, NULL));
+}
+
+static void *run_and_tell(void *arg)
+{
+	*(long *)arg = run_handoff(keep_errno, NULL);
+	pthread_testcancel();
+	return NULL;
+}
+
+/* Others use its stack until then. */
+TEST_F(handoff, cancelled_caller_ends_after_the_loop)
+{
+	pthread_t thread;
+
+	for (int i = 0; i < 20; i++) {
+		long ret = POISON_LONG;
+		void *end;
+
+		ASSERT_EQ(0, pthread_create(&thread, NULL, run_and_tell, &ret));
+		if (hands_over())
+			EXPECT_EQ(0, pthread_cancel(thread));
+		ASSERT_EQ(0, pthread_join(thread, &end));
+		EXPECT_TRUE(ret == 0 || ret == POISON_LONG);
+	}
+}
+
+TEST_HARNESS_MAIN
