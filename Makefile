@@ -118,6 +118,14 @@ tests-gdb: lib
 	gcc -O2 -g -Wall -Werror -Iuserlib/include -Iuapi selftests/gdb/chain.c $(B)/lib/libcoro.so \
 		-Wl,-rpath,$(B)/lib -o $(B)/selftests/gdb/chain_shared
 
+# With frame pointers, which the library always has.
+tests-perf: lib
+	mkdir -p $(B)/selftests/perf
+	gcc -O2 -g -Wall -Werror -fno-omit-frame-pointer -Iuserlib/include -Iuapi selftests/perf/spin.c \
+		$(B)/lib/libcoro.a -luring -lpthread -o $(B)/selftests/perf/spin_static
+	gcc -O2 -g -Wall -Werror -fno-omit-frame-pointer -Iuserlib/include -Iuapi selftests/perf/spin.c \
+		$(B)/lib/libcoro.so -Wl,-rpath,$(B)/lib -o $(B)/selftests/perf/spin_shared
+
 tests-aarch64: lib-aarch64
 	+$(TESTBUILD) OUTPUT=$(B)/selftests/aarch64 LIBCORO=$(B)/lib-aarch64 STATIC=1 \
 		CROSS_COMPILE=aarch64-linux-gnu- URING=$(uring) \
@@ -139,5 +147,5 @@ clean:
 	rm -rf $(B)
 
 .PHONY: all help man packages demo check vmtest unit san asan ubsan tsan lint lib lib-san lib-tsan \
-	lib-aarch64 examples module tests test-init tests-san tests-tsan tests-valgrind tests-gdb tests-aarch64 bench install \
-	clean
+	lib-aarch64 examples module tests test-init tests-san tests-tsan tests-valgrind tests-gdb tests-perf tests-aarch64 \
+	bench install clean
