@@ -7,7 +7,8 @@
  *	the timer, still interrupts off		tells a standby, or leaves it raised
  *
  * The first must not wake, nor lock, nor touch user memory. It reads one word of
- * a page that the kernel owns.
+ * a page that the kernel owns. selftests/models/ has models of this, to be searched:
+ * handoff.pml, and word.pml of the words.
  */
 #include <linux/ktime.h>
 #include <linux/mutex.h>
