@@ -302,7 +302,7 @@ TEST_F(handoff, threads_and_descriptors_go_with_the_loop)
 	EXPECT_EQ(0, run_handoff(keep_errno, NULL));
 	until_alone();
 	fds = open_fds();
-	for (int i = 0; i < 20; i++)
+	for (int i = 0; i < 5; i++)
 		EXPECT_EQ(0, run_handoff(nap_from_all_sides, NULL));
 	until_alone();
 	EXPECT_EQ(fds, open_fds());
