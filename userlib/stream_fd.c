@@ -122,14 +122,16 @@ static int coro__stream_fd_shutdown(void *arg, int64_t deadline_ns)
 static void coro__stream_fd_stop(struct coro__loop *loop, int fd, bool sock)
 {
 	struct io_uring_sqe sqe = { 0 };
-	int saved = errno;
+	int saved;
 
 	if (fd < 0)
 		return;
 	io_uring_prep_cancel_fd(&sqe, fd, IORING_ASYNC_CANCEL_ALL);
+	if (coro__io_finish(loop, &sqe) != -EINVAL || !sock)
+		return;
 	/* Before Linux 5.19 only a connection can be ended. */
-	if (coro__io_finish(loop, &sqe) == -EINVAL && sock)
-		shutdown(fd, SHUT_RDWR);
+	saved = errno;
+	shutdown(fd, SHUT_RDWR);
 	errno = saved;
 }
 

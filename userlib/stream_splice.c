@@ -125,8 +125,8 @@ static ssize_t coro__splice_read(void *arg, void *buf, size_t len,
 	struct coro_stream *s = sp->from;
 	int64_t idle_ns = coro_after(CORO__SPLICE_IDLE);
 	bool may_idle = idle_ns < deadline_ns;
-	int saved = errno;
 	ssize_t ret;
+	int saved;
 
 	(void)buf;
 	ret = coro__stream_fd_poll(s, s->fds.read_fd, POLLIN,
@@ -135,6 +135,7 @@ static ssize_t coro__splice_read(void *arg, void *buf, size_t len,
 		return ret;
 	if (ret < 0 || s->closed || coro__fault(CORO_FAULT_SYSCALL))
 		return coro__splice_decline(sp);
+	saved = errno;
 	ret = coro__splice_call(s->fds.read_fd, sp->fds[1], len);
 	errno = saved;
 	if (ret <= 0)
