@@ -59,9 +59,15 @@ static bool fault_hit(void)
 	return true;
 }
 
+/* Also by threads of the library, while nothing fails on purpose. */
+static void fault_keep(int blocks)
+{
+	__atomic_add_fetch(&fault.blocks, blocks, __ATOMIC_RELAXED);
+}
+
 static void *fault_count(void *block)
 {
-	fault.blocks += !!block;
+	fault_keep(!!block);
 	return block;
 }
 
@@ -82,13 +88,13 @@ void *__wrap_realloc(void *old, size_t size)
 	if (fault_hit())
 		return NULL;
 	block = __real_realloc(old, size);
-	fault.blocks += !old && block;
+	fault_keep(!old && block);
 	return block;
 }
 
 void __wrap_free(void *block)
 {
-	fault.blocks -= !!block;
+	fault_keep(-!!block);
 	__real_free(block);
 }
 
@@ -98,7 +104,7 @@ int __wrap_posix_memalign(void **ret_block, size_t align, size_t size)
 
 	if (!fault_hit())
 		err = __real_posix_memalign(ret_block, align, size);
-	fault.blocks += !err;
+	fault_keep(!err);
 	return err;
 }
 
@@ -161,7 +167,7 @@ static inline struct holdings holdings_now(void)
 	struct holdings h;
 
 	h.fds = open_fds();
-	h.blocks = fault.blocks;
+	h.blocks = __atomic_load_n(&fault.blocks, __ATOMIC_RELAXED);
 	h.mapped_bytes = fault.mapped_bytes;
 	return h;
 }
