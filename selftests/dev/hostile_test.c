@@ -485,6 +485,9 @@ static void fuzz_once(struct attacker *a, char *buf)
 		args->size = sizes[nr];
 	if (rnd(&a->seed) % 4)
 		args->flags = nr == 2 ? rnd(&a->seed) & 1 : 0;
+	/* Messages of these do not come out of read, by which they are counted here. */
+	if (nr == 1)
+		args->flags &= ~CORO_ALLOC_F_DIRECT;
 	if (nr && nr < 5 && rnd(&a->seed) % 4) {
 		/* A batch of ids that exist now and then, in memory of the thread itself. */
 		args->nr = 1 + rnd(&a->seed) % 16;
