@@ -285,10 +285,12 @@ void coro_handoff_unwatch(struct coro_worker *wrk)
 /* Nothing of @wrk runs any more, or will. Sleeps. */
 void coro_handoff_settle(struct coro_worker *wrk)
 {
+	/* What is queued and has not begun. */
+	irq_work_sync(&wrk->blocks);
+	irq_work_sync(&wrk->ends);
 	/*
-	 * Not irq_work_sync(): work that was queued again on another processor
-	 * counts as done when the first of the two is. Both run with interrupts
-	 * off, which RCU waits for.
+	 * Work that was queued again on another processor counts as done when the
+	 * first of the two is. Both run with interrupts off, which RCU waits for.
 	 */
 	synchronize_rcu();
 	/* Nobody starts it now. */
