@@ -251,7 +251,6 @@ static bool coro__hand_take(struct coro__hand *h,
 			    const struct coro_standby_args *sb)
 {
 	struct coro__crew *crew = h->crew;
-
 	uint64_t *word = coro__crew_word(crew, sb->out_id);
 	bool taken;
 
