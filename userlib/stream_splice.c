@@ -20,7 +20,10 @@
 /* A piece at most: what a pipe holds. Smaller buffers than the least are not worth one. */
 #define CORO__SPLICE_MOST 65536U
 #define CORO__SPLICE_LEAST 16384U
-/* Large pieces in a row: then it is bulk. */
+/*
+ * Large pieces in a row: then it is bulk. Large is a quarter of the most: TCP sends no
+ * segment of more than half the peer's window, which at first is just below 64 KiB.
+ */
 #define CORO__SPLICE_AFTER 4U
 /* Who waits for so long is idle, and keeps no descriptors for the next piece. */
 #define CORO__SPLICE_IDLE CORO_SEC
@@ -61,7 +64,7 @@ bool coro__splice_begin(struct coro__splice *sp, size_t last)
 
 	if (sp->fds[0] >= 0)
 		return true;
-	sp->large = last >= len / 2 ? sp->large + 1 : 0;
+	sp->large = last >= len / 4 ? sp->large + 1 : 0;
 	/* The buffer must have room for all that may come back from the pipe. */
 	if (sp->large < CORO__SPLICE_AFTER || len < CORO__SPLICE_LEAST ||
 	    in->ahead.room < len || coro__chunk_bytes(&in->ahead))
