@@ -299,17 +299,6 @@ static void *coro__worker_main(void *arg)
 	return NULL;
 }
 
-/* All signals are for the program's threads, but a fault is for who has it. */
-static void coro__worker_mask(sigset_t *ret_set)
-{
-	static const int faults[] = { SIGSEGV, SIGBUS,	SIGFPE,
-				      SIGILL,  SIGTRAP, SIGSYS };
-
-	sigfillset(ret_set);
-	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
-		sigdelset(ret_set, faults[i]);
-}
-
 /* With the lock, so that who could not start one knows whether there are others. */
 static int coro__pool_grow(void)
 {
@@ -320,7 +309,7 @@ static int coro__pool_grow(void)
 
 	if (err)
 		return err;
-	coro__worker_mask(&mask);
+	coro__faults_only(&mask);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, CORO__BLOCKING_STACK);
 	pthread_sigmask(SIG_SETMASK, &mask, &old);

@@ -4,6 +4,7 @@
 #define CORO_USERLIB_COROUTINE_H
 
 #include <coro/object.h>
+#include <signal.h>
 #include <stdbool.h>
 
 #include "context.h"
@@ -12,6 +13,7 @@
 
 struct coro__group;
 struct coro__defers;
+struct coro__lane;
 struct coro__locals;
 struct coro__loop;
 struct coro__port;
@@ -119,6 +121,7 @@ struct coro__thread {
 	struct coro__sim *sim; /* of @loop */
 	int64_t now_ns; /* what coro_now() said last */
 	struct coro__watchdog *watchdog; /* or NULL */
+	struct coro__lane *lane; /* of a pool, whose thread it is */
 	uint64_t last_key; /* of struct coro__task; the thread's number above CORO__KEY_BITS */
 	int *errno_p; /* NULL until the thread was set up */
 	int origin_depth;
@@ -151,6 +154,9 @@ int coro__thread_ready(struct coro__thread **ret_thread);
 
 /* What the thread has is given back when it ends: 0, or a negative errno. */
 int coro__thread_keep(struct coro__thread *t);
+
+/* For a thread of the library: all signals but those that are for who has a fault. */
+void coro__faults_only(sigset_t *ret_set);
 
 /* Counts the calls of fork() that led to this process. */
 unsigned int coro__forks(void);

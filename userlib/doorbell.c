@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "annotate.h"
+#include "pool.h"
 
 /* What the inbox of a loop that has ended holds; never run. */
 static struct coro__note coro__closed;
@@ -90,30 +91,40 @@ void coro__doorbell_listen(struct coro__loop *loop)
  * bell itself remembers: an eventfd that was written before the READ ends it.
  * selftests/models/doorbell.pml goes through all orders of these.
  */
-static void coro__doorbell_ring(struct coro_loop *l)
+bool coro__doorbell_ring(struct coro_loop *l)
 {
 	const uint64_t one = 1;
 	int saved = errno;
 
-	if (!__atomic_load_n(&l->asleep, __ATOMIC_SEQ_CST) ||
+	if (!coro__doorbell_sleeps(l) ||
 	    !__atomic_exchange_n(&l->asleep, false, __ATOMIC_SEQ_CST))
-		return;
+		return false;
 	/* Not write(), where pthread_cancel() could end a thread that holds locks. */
 	while (syscall(SYS_write, l->fd, &one, sizeof(one)) < 0 &&
 	       errno == EINTR)
 		;
 	errno = saved;
+	return true;
+}
+
+void coro__doorbell_get_up(struct coro__loop *loop)
+{
+	__atomic_store_n(&loop->shared->asleep, false, __ATOMIC_RELAXED);
+	if (loop->lane)
+		coro__lane_get_up(loop->lane);
 }
 
 bool coro__doorbell_lie_down(struct coro__loop *loop)
 {
 	struct coro_loop *l = loop->shared;
+	bool idle;
 
 	if (!loop->listens)
 		return true;
 	__atomic_store_n(&l->asleep, true, __ATOMIC_SEQ_CST);
+	idle = !loop->lane || coro__lane_lie_down(loop->lane);
 	/* The last holder may have left as well: then nobody is left to ring. */
-	if (!__atomic_load_n(&l->inbox, __ATOMIC_SEQ_CST) &&
+	if (idle && !__atomic_load_n(&l->inbox, __ATOMIC_SEQ_CST) &&
 	    !coro__loop_stuck(loop))
 		return true;
 	coro__doorbell_get_up(loop);

@@ -66,10 +66,15 @@ void coro__doorbell_abandon(struct coro_loop *l);
 /* Whether the loop may sleep now: if so, it is rung out of it. */
 bool coro__doorbell_lie_down(struct coro__loop *loop);
 
-static inline void coro__doorbell_get_up(struct coro__loop *loop)
+void coro__doorbell_get_up(struct coro__loop *loop);
+
+static inline bool coro__doorbell_sleeps(const struct coro_loop *l)
 {
-	__atomic_store_n(&loop->shared->asleep, false, __ATOMIC_RELAXED);
+	return __atomic_load_n(&l->asleep, __ATOMIC_SEQ_CST);
 }
+
+/* Wakes the loop: false if it did not sleep. What for was written before, SEQ_CST. */
+bool coro__doorbell_ring(struct coro_loop *l);
 
 static inline bool coro__doorbell_rang(const struct coro__loop *loop)
 {

@@ -11,6 +11,7 @@
 #include "gen.h"
 #include "handoff.h"
 #include "opts.h"
+#include "pool.h"
 #include "process.h"
 #include "report.h"
 #include "sim.h"
@@ -48,7 +49,8 @@ static void coro__loop_expire(struct coro__loop *loop)
 /* Whether others can reach in. The inbox last: who filled it may have left since. */
 bool coro__loop_outside(const struct coro__loop *loop)
 {
-	return loop->outside || coro__sched_reachable(loop->thread->sched) ||
+	return loop->outside || loop->lane ||
+	       coro__sched_reachable(loop->thread->sched) ||
 	       __atomic_load_n(&loop->shared->holders, __ATOMIC_SEQ_CST) ||
 	       __atomic_load_n(&loop->shared->inbox, __ATOMIC_SEQ_CST);
 }
@@ -79,11 +81,15 @@ static void coro__loop_round(struct coro__loop *loop)
 
 static void coro__loop_turn(struct coro__loop *loop)
 {
+	if (loop->lane)
+		coro__lane_answer(loop);
 	/* Only those that are ready now: what they wake has its turn after the ring. */
 	if (!list_empty(&loop->ready)) {
 		list_take(&loop->ready, &loop->now);
 		coro__loop_round(loop);
 	}
+	if (loop->lane)
+		coro__lane_turn(loop);
 }
 
 /*
@@ -146,6 +152,8 @@ void coro__loop_drive(struct coro__loop *loop)
 static void coro__loop_end(struct coro__loop *loop)
 {
 	loop->closing = true;
+	if (loop->lane)
+		coro__lane_end(loop);
 	coro__scope_cancel(loop, &loop->scope);
 	/* Before the last task ends, in whose turn nothing else wakes the loop. */
 	coro__multishots_stop(loop);
@@ -155,6 +163,7 @@ static void coro__loop_end(struct coro__loop *loop)
 			coro__loop_step(loop);
 		coro__gens_end(loop);
 	} while (!list_empty(&loop->tasks));
+	loop->lane = NULL;
 	loop->thread->sched->be->remote->end_loop(loop);
 	coro__doorbell_close(loop);
 	while (loop->inflight || !list_empty(&loop->queued))
@@ -235,9 +244,8 @@ out:
 	return err;
 }
 
-static int coro__run(long (*fn)(void *arg), void *arg,
-		     const struct coro_loop_opts *opts, void *origin,
-		     long *ret_value)
+int coro__run(long (*fn)(void *arg), void *arg,
+	      const struct coro_loop_opts *opts, void *origin, long *ret_value)
 {
 	int saved = errno;
 	struct coro__thread *t;

@@ -14,6 +14,7 @@
 struct coro__buffers;
 struct coro__caller;
 struct coro__crew;
+struct coro__lane;
 struct coro_loop;
 
 struct coro__loop {
@@ -49,6 +50,7 @@ struct coro__loop {
 	struct coro__buffers *buffers;
 	struct coro__sim *sim; /* NULL for real time */
 	struct coro_loop *shared; /* what other threads know of the loop */
+	struct coro__lane *lane; /* of a pool, or NULL */
 	struct coro_loop_opts opts;
 };
 
@@ -147,6 +149,10 @@ int coro__io_one(struct coro__loop *loop, const struct io_uring_sqe *sqe,
 
 /* One operation that neither a cancel nor a deadline ends. */
 int coro__io_finish(struct coro__loop *loop, const struct io_uring_sqe *sqe);
+
+/* coro_run_opts() for a caller at @origin. */
+int coro__run(long (*fn)(void *arg), void *arg,
+	      const struct coro_loop_opts *opts, void *origin, long *ret_value);
 
 /* Nothing runs, and nothing is under way that could make it run. */
 bool coro__loop_stuck(const struct coro__loop *loop);

@@ -199,7 +199,16 @@ int coro_net_connect(const char *host, const char *service, int64_t deadline_ns)
 	return (int)coro_call(coro__net_dial, &d, deadline_ns);
 }
 
-static int coro__net_bind(const struct addrinfo *a, int backlog)
+/* How sockets listen. */
+struct coro__listen {
+	const char *host;
+	const char *service;
+	int backlog;
+	bool shared; /* the port is other sockets', too */
+};
+
+static int coro__net_bind(const struct addrinfo *a,
+			  const struct coro__listen *how)
 {
 	const int on = 1, off = 0;
 	int saved = errno, err = 0;
@@ -207,10 +216,13 @@ static int coro__net_bind(const struct addrinfo *a, int backlog)
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)))
 		err = -errno;
+	if (!err && how->shared &&
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)))
+		err = -errno;
 	if (!err && a->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 	if (!err && (bind(fd, a->ai_addr, a->ai_addrlen) ||
-		     listen(fd, backlog ? backlog : SOMAXCONN)))
+		     listen(fd, how->backlog ? how->backlog : SOMAXCONN)))
 		err = -errno;
 	if (err && fd >= 0)
 		close(fd);
@@ -218,7 +230,7 @@ static int coro__net_bind(const struct addrinfo *a, int backlog)
 	return err ? err : fd;
 }
 
-int coro_net_listen(const char *host, const char *service, int backlog)
+static int coro__net_listen(const struct coro__listen *how)
 {
 	struct addrinfo hints = {
 		.ai_socktype = SOCK_STREAM,
@@ -229,11 +241,62 @@ int coro_net_listen(const char *host, const char *service, int backlog)
 
 	/* Of all: the one that takes both kinds, or without IPv6 the other. */
 	for (int i = 0; i < 2 && ret == -EAFNOSUPPORT; i++) {
-		hints.ai_family = host ? AF_UNSPEC : i ? AF_INET : AF_INET6;
-		if (!service || getaddrinfo(host, service, &hints, &list))
+		hints.ai_family = how->host ? AF_UNSPEC :
+				  i	    ? AF_INET :
+					      AF_INET6;
+		if (!how->service ||
+		    getaddrinfo(how->host, how->service, &hints, &list))
 			return -EINVAL;
-		ret = coro__net_bind(list, backlog);
+		ret = coro__net_bind(list, how);
 		freeaddrinfo(list);
 	}
 	return ret;
+}
+
+int coro_net_listen(const char *host, const char *service, int backlog)
+{
+	const struct coro__listen how = { host, service, backlog, false };
+
+	return coro__net_listen(&how);
+}
+
+/* The port of a socket that listens, as text. */
+static int coro__net_port(int fd, char *service, size_t room)
+{
+	struct sockaddr_storage a;
+	socklen_t len = sizeof(a);
+
+	if (getsockname(fd, (struct sockaddr *)&a, &len))
+		return -errno;
+	return getnameinfo((struct sockaddr *)&a, len, NULL, 0, service,
+			   (socklen_t)room, NI_NUMERICSERV) ?
+		       -EINVAL :
+		       0;
+}
+
+int coro_net_listen_each(const char *host, const char *service, int backlog,
+			 int *ret_fds, unsigned int nr)
+{
+	struct coro__listen how = { host, service, backlog, true };
+	char port[NI_MAXSERV];
+	unsigned int i;
+	int err = 0;
+
+	if (!ret_fds || !nr)
+		return -EINVAL;
+	for (i = 0; i < nr && !err; i++) {
+		ret_fds[i] = coro__net_listen(&how);
+		err = ret_fds[i] < 0 ? ret_fds[i] : 0;
+		/* The first may have chosen it. */
+		if (!err && !i)
+			err = coro__net_port(ret_fds[0], port, sizeof(port));
+		how.service = port;
+	}
+	if (err) {
+		while (i--) {
+			if (ret_fds[i] >= 0)
+				close(ret_fds[i]);
+		}
+	}
+	return err;
 }

@@ -7,6 +7,7 @@
 
 #include "annotate.h"
 #include "doorbell.h"
+#include "pool.h"
 #include "sched.h"
 #include "sim.h"
 
@@ -350,7 +351,8 @@ static bool coro__ring_pending(struct coro__loop *loop)
 
 void coro__loop_poll(struct coro__loop *loop)
 {
-	bool wait = list_empty(&loop->ready);
+	bool wait = list_empty(&loop->ready) &&
+		    !(loop->lane && coro__lane_look(loop));
 	int ret = 0;
 
 	wait = !coro__sched_turn(loop->thread->sched, wait) && wait &&

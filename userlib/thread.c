@@ -9,6 +9,7 @@
 #include "annotate.h"
 #include "blocking.h"
 #include "interrupt.h"
+#include "pool.h"
 #include "remote.h"
 #include "report.h"
 #include "sim.h"
@@ -43,6 +44,9 @@ static void coro__thread_exit(void *arg)
 		coro__interrupt_end(t->shared);
 		coro__doorbell_abandon(t->shared);
 	}
+	if (t->lane)
+		coro__lane_abandon(t->lane);
+	t->lane = NULL;
 	t->shared = NULL;
 	t->loop = NULL;
 	t->task = NULL;
@@ -77,6 +81,16 @@ static void coro__thread_forked(void)
 	coro__nr_forks++;
 	coro__interrupt_forked();
 	coro__blocking_forked();
+}
+
+void coro__faults_only(sigset_t *ret_set)
+{
+	static const int faults[] = { SIGSEGV, SIGBUS,	SIGFPE,
+				      SIGILL,  SIGTRAP, SIGSYS };
+
+	sigfillset(ret_set);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+		sigdelset(ret_set, faults[i]);
 }
 
 unsigned int coro__forks(void)

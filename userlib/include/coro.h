@@ -35,6 +35,7 @@
 #include <coro/loop.h>
 #include <coro/net.h>
 #include <coro/object.h>
+#include <coro/pool.h>
 #include <coro/process.h>
 #include <coro/queue.h>
 #include <coro/remote.h>

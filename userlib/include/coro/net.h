@@ -65,6 +65,25 @@ int coro_net_connect(const char *host, const char *service,
  */
 int coro_net_listen(const char *host, const char *service, int backlog);
 
+/**
+ * coro_net_listen_each() - listen on an address with several sockets
+ * @host: as for coro_net_listen().
+ * @service: as for coro_net_listen(); with "0" all are on the same port.
+ * @backlog: as for coro_net_listen(), for each.
+ * @ret_fds: the sockets, the caller's.
+ * @nr: how many, at least 1.
+ *
+ * For servers with several loops: the kernel spreads connections over the sockets by
+ * SO_REUSEPORT, and other processes of the same user can add more. It picks by
+ * the peer's address and port: few connections may well be uneven.
+ *
+ * Context: any. Does not suspend.
+ * Return: 0; -EINVAL if @ret_fds is NULL or @nr is 0; or an error of
+ * coro_net_listen(), and no socket.
+ */
+int coro_net_listen_each(const char *host, const char *service, int backlog,
+			 int *ret_fds, unsigned int nr);
+
 #ifdef __cplusplus
 }
 #endif
