@@ -279,6 +279,7 @@ int coro_pool_run(long (*fn)(void *arg), void *arg,
 	struct coro_thread_opts thread;
 	struct coro_pool_opts o;
 	struct coro_pool *p;
+	long value;
 	int err;
 
 	err = coro__pool_opts(&o, &loop, &thread, opts);
@@ -296,11 +297,14 @@ int coro_pool_run(long (*fn)(void *arg), void *arg,
 	run.pool = p;
 	coro__own.lane = &p->lanes[0];
 	err = coro__run(coro__pool_main, &run, &loop,
-			__builtin_return_address(0), ret_value);
+			__builtin_return_address(0), &value);
 	coro__own.lane = NULL;
 	coro__pool_join(p);
 	coro_pool_put(p);
-	return run.err ? run.err : err;
+	err = run.err ? run.err : err;
+	if (!err && ret_value)
+		*ret_value = value;
+	return err;
 }
 
 /* Threads that nobody joins any more, and the reference of who ran the pool. */

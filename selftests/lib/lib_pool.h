@@ -3,6 +3,8 @@
 #ifndef CORO_SELFTESTS_LIB_POOL_H
 #define CORO_SELFTESTS_LIB_POOL_H
 
+#include <semaphore.h>
+
 #include "lib_common.h"
 
 /* What @fn returned, as the first coroutine of a pool, or the error of that. */
@@ -35,6 +37,96 @@ static inline long end_work(struct coro_work *w)
 
 	coro_work_put(w);
 	return err ? err : value;
+}
+
+/* Options of work for the loop of that number alone. */
+static inline struct coro_work_opts on_loop(unsigned int loop)
+{
+	return (struct coro_work_opts){ .size = sizeof(struct coro_work_opts),
+					.loop = loop,
+					.flags = CORO_WORK_F_LOOP };
+}
+
+/* The same for start_work(). */
+static inline struct coro_work *start_on(unsigned int loop,
+					 long (*fn)(void *arg), void *arg)
+{
+	const struct coro_work_opts opts = on_loop(loop);
+
+	return start_work(fn, arg, &opts);
+}
+
+static inline void sem_take(sem_t *sem)
+{
+	while (sem_wait(sem))
+		;
+}
+
+/* A loop that does nothing until it is let go. */
+struct hold {
+	sem_t begun, go;
+	struct coro_work *work;
+};
+
+static inline long hold_loop(void *arg)
+{
+	struct hold *h = arg;
+
+	sem_post(&h->begun);
+	sem_take(&h->go);
+	return 0;
+}
+
+static inline void hold_up(struct hold *h, unsigned int loop)
+{
+	sem_init(&h->begun, 0, 0);
+	sem_init(&h->go, 0, 0);
+	h->work = start_on(loop, hold_loop, h);
+	sem_take(&h->begun);
+}
+
+static inline void let_go(struct hold *h)
+{
+	sem_post(&h->go);
+	EXPECT_EQ(0, end_work(h->work));
+	sem_destroy(&h->begun);
+	sem_destroy(&h->go);
+}
+
+/* Counters of several threads. */
+static inline void count(int *nr)
+{
+	__atomic_add_fetch(nr, 1, __ATOMIC_RELAXED);
+}
+
+static inline int counted(const int *nr)
+{
+	return __atomic_load_n(nr, __ATOMIC_RELAXED);
+}
+
+static inline long give_arg(void *arg)
+{
+	return (long)arg;
+}
+
+static inline long sleep_far(void *arg)
+{
+	(void)arg;
+	return coro_sleep(FAR_NS);
+}
+
+static inline long count_entry(void *arg)
+{
+	count(arg);
+	return 0;
+}
+
+/* Disposes: never in a coroutine, always on the thread of a loop. */
+static inline void count_disposal(void *arg)
+{
+	EXPECT_EQ(NULL, coro_self());
+	EXPECT_LE(0, coro_pool_index());
+	count(arg);
 }
 
 #endif /* CORO_SELFTESTS_LIB_POOL_H */

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* A pool: work spreads over its loops, moves before it starts, and is joined from anywhere. */
-#include <semaphore.h>
-
 #include "lib_pool.h"
 
 LIB_FIXTURE(pool)
@@ -66,7 +64,7 @@ static long hold_loop_up(void *arg)
 	return 0;
 }
 
-static long let_go(void *arg)
+static long let_it_go(void *arg)
 {
 	sem_post(arg);
 	return 0;
@@ -85,7 +83,7 @@ static long give_to_busy_loops(void *arg)
 	busy = start_work(hold_loop_up, &done, &there);
 	/* Half of them go to the other loop, which will not come to them. */
 	for (int i = 0; i < 8; i++)
-		w[i] = start_work(let_go, &done, NULL);
+		w[i] = start_work(let_it_go, &done, NULL);
 	for (int i = 0; i < 8; i++)
 		EXPECT_EQ(0, end_work(w[i]));
 	EXPECT_EQ(0, end_work(busy));
