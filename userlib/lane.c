@@ -186,17 +186,22 @@ void coro__lane_forget(struct coro__lane *lane, struct coro_work *w)
 	pthread_mutex_unlock(&lane->lock);
 }
 
-/* What is ready may take long: then another had better be woken than this one. */
+/*
+ * What is ready may take long: then another had better be woken than this one, which
+ * was called for all lanes, or rung for what it has itself.
+ */
 void coro__lane_answer(struct coro__loop *loop)
 {
 	struct coro__lane *lane = loop->lane;
 	struct coro_pool *p = lane->pool;
+	unsigned int nr = lane->called ? p->nr : 1;
 
-	if (!lane->called)
-		return;
 	lane->called = false;
-	for (unsigned int i = 0; i < p->nr && !list_empty(&loop->ready); i++) {
-		if (coro__lane_counted(&p->lanes[i].nr_queued)) {
+	for (unsigned int i = 0; i < nr && !list_empty(&loop->ready); i++) {
+		const struct coro__lane *other =
+			&p->lanes[(lane->index + i) % p->nr];
+
+		if (coro__lane_counted(&other->nr_queued)) {
 			coro__pool_call_idle(p);
 			return;
 		}
@@ -206,11 +211,15 @@ void coro__lane_answer(struct coro__loop *loop)
 /* Starts one, and runs it: false if there is none. */
 static bool coro__lane_start(struct coro__loop *loop)
 {
-	struct coro_work *w = coro__lane_pop_pinned(loop->lane);
+	struct coro__lane *lane = loop->lane;
+	struct coro_work *w = coro__lane_pop_pinned(lane);
 	struct coro *c;
 
+	/* It may take long as well, and the lane was rung for the others. */
+	if (w && coro__lane_counted(&lane->nr_queued))
+		coro__pool_call_idle(lane->pool);
 	if (!w)
-		w = coro__lane_pop(loop->lane);
+		w = coro__lane_pop(lane);
 	if (!w)
 		return false;
 	c = coro__work_begin(loop, w);
