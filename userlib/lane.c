@@ -265,7 +265,7 @@ static bool coro__lane_take_from(struct coro__lane *lane,
 	pthread_mutex_unlock(&lane->lock);
 	/* The pool was stopped in between. */
 	if (!taken)
-		coro__work_drop(w);
+		coro__work_drop(w, CORO__WORK_ENDED, -ECANCELED);
 	return taken;
 }
 
@@ -328,19 +328,18 @@ void coro__lane_end(struct coro__loop *loop)
 
 	coro__lane_close(lane);
 	while ((w = coro__lane_pop_pinned(lane)))
-		coro__work_drop(w);
+		coro__work_drop(w, CORO__WORK_ENDED, -ECANCELED);
 	while ((w = coro__lane_pop(lane)))
-		coro__work_drop(w);
+		coro__work_drop(w, CORO__WORK_ENDED, -ECANCELED);
 }
 
-/* To the first lane that takes it. */
-static void coro__lane_pass_on(struct coro_pool *p, struct coro_work *w)
+int coro__pool_push(struct coro_pool *p, struct coro_work *w)
 {
-	for (unsigned int i = 0; i < p->nr; i++) {
-		if (!coro__lane_push(&p->lanes[i], w, false))
-			return;
-	}
-	coro__work_drop(w);
+	int err = -EPIPE;
+
+	for (unsigned int i = 0; i < p->nr && err; i++)
+		err = coro__lane_push(&p->lanes[i], w, false);
+	return err;
 }
 
 void coro__lane_abandon(struct coro__lane *lane)
@@ -352,9 +351,11 @@ void coro__lane_abandon(struct coro__lane *lane)
 	if (!lane->index)
 		coro__pool_abandon(p);
 	while ((w = coro__lane_pop_pinned(lane)))
-		coro__work_finish(w, CORO__WORK_DEAD, -EOWNERDEAD);
-	while ((w = coro__lane_pop(lane)))
-		coro__lane_pass_on(p, w);
+		coro__work_drop(w, CORO__WORK_DEAD, -EOWNERDEAD);
+	while ((w = coro__lane_pop(lane))) {
+		if (coro__pool_push(p, w))
+			coro__work_drop(w, CORO__WORK_ENDED, -ECANCELED);
+	}
 	while (!list_empty(&lane->running)) {
 		w = container_of(lane->running.next, struct coro_work, link);
 		list_del(&w->link);

@@ -131,11 +131,14 @@ struct coro__lane *coro__pool_choose(struct coro_pool *p)
 	if (!own || own->pool != p)
 		own = &p->lanes[(turn + p->nr / 2) % p->nr];
 	/* A lane whose thread has ended takes none. */
-	for (unsigned int i = 0; i < p->nr; i++) {
-		other = &p->lanes[(turn + i) % p->nr];
-		if (other != own && coro__lane_takes(other))
-			break;
+	for (unsigned int i = 0; i < p->nr && !other; i++) {
+		struct coro__lane *lane = &p->lanes[(turn + i) % p->nr];
+
+		if (lane != own && coro__lane_takes(lane))
+			other = lane;
 	}
+	if (!other)
+		return own;
 	if (!coro__lane_takes(own))
 		return other;
 	return coro__lane_load(other) < coro__lane_load(own) ? other : own;

@@ -86,8 +86,9 @@ struct coro *coro__work_begin(struct coro__loop *loop, struct coro_work *w);
 void coro__work_finish(struct coro_work *w, enum coro__work_state state,
 		       long value);
 
-/* It was never entered, and never will be. */
-void coro__work_drop(struct coro_work *w);
+/* The same of one that was never entered, and never will be. */
+void coro__work_drop(struct coro_work *w, enum coro__work_state state,
+		     long value);
 
 int coro__lane_init(struct coro__lane *lane, struct coro_pool *p,
 		    unsigned int index);
@@ -129,6 +130,9 @@ void coro__lane_end(struct coro__loop *loop);
 
 /* Its thread has ended, and the loop had not. */
 void coro__lane_abandon(struct coro__lane *lane);
+
+/* To the first lane that takes it; -EPIPE if none does. */
+int coro__pool_push(struct coro_pool *p, struct coro_work *w);
 
 /* Who is to have work that may run anywhere. */
 struct coro__lane *coro__pool_choose(struct coro_pool *p);

@@ -44,14 +44,15 @@ static void coro__thread_exit(void *arg)
 		coro__interrupt_end(t->shared);
 		coro__doorbell_abandon(t->shared);
 	}
-	if (t->lane)
-		coro__lane_abandon(t->lane);
-	t->lane = NULL;
 	t->shared = NULL;
 	t->loop = NULL;
 	t->task = NULL;
 	t->act = NULL;
 	t->cur = NULL;
+	/* It disposes of work outside of coroutines. */
+	if (t->lane)
+		coro__lane_abandon(t->lane);
+	t->lane = NULL;
 	t->kept = false;
 	coro__sim_end(t);
 	coro__place_drop(&t->place);

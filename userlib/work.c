@@ -63,16 +63,12 @@ void coro__work_finish(struct coro_work *w, enum coro__work_state state,
 	coro_work_put(w);
 }
 
-static void coro__work_dispose(const struct coro_work *w)
+void coro__work_drop(struct coro_work *w, enum coro__work_state state,
+		     long value)
 {
 	if (w->dispose)
 		w->dispose(w->arg);
-}
-
-void coro__work_drop(struct coro_work *w)
-{
-	coro__work_dispose(w);
-	coro__work_finish(w, CORO__WORK_ENDED, -ECANCELED);
+	coro__work_finish(w, state, value);
 }
 
 static void coro__work_ended(struct coro__loop *loop, struct coro__joiner *j)
@@ -129,13 +125,12 @@ struct coro *coro__work_begin(struct coro__loop *loop, struct coro_work *w)
 	int err;
 
 	if (!coro__work_claim(w, lane)) {
-		coro__work_drop(w);
+		coro__work_drop(w, CORO__WORK_ENDED, -ECANCELED);
 		return NULL;
 	}
 	err = coro__work_spawn(loop, w);
 	if (err) {
-		coro__work_dispose(w);
-		coro__work_finish(w, CORO__WORK_ENDED, err);
+		coro__work_drop(w, CORO__WORK_ENDED, err);
 		return NULL;
 	}
 	coro__values_put(w->values);
@@ -202,6 +197,9 @@ static int coro__work_start(struct coro_work **ret_work, struct coro_pool *p,
 	if (ret_work)
 		w->refs++;
 	err = coro__lane_push(lane, w, pinned);
+	/* It was just closed, perhaps for the end of its thread alone. */
+	if (err && !pinned)
+		err = coro__pool_push(p, w);
 	if (!err) {
 		if (ret_work)
 			*ret_work = w;
