@@ -131,6 +131,14 @@ static void coro__sched_free(struct coro__sched *s)
 	free(s);
 }
 
+/* Atomic for coro_list() of other threads, which only reads. */
+static void coro__sched_count(struct coro__sched *s, int change)
+{
+	__atomic_store_n(&s->nr_coroutines,
+			 s->nr_coroutines + (uint64_t)(int64_t)change,
+			 __ATOMIC_RELAXED);
+}
+
 /* Takes back what other threads put. */
 static void coro__sched_drain(struct coro__sched *s)
 {
@@ -154,7 +162,7 @@ void coro__sched_release(struct coro__sched *s)
 	pthread_mutex_lock(&s->lock);
 	/* Those that came since the drain are not counted down yet. */
 	for (struct coro *c = s->remote; c; c = c->next) {
-		s->nr_coroutines--;
+		coro__sched_count(s, -1);
 		coro__mark_no_stack(c);
 	}
 	s->remote = NULL;
@@ -243,7 +251,7 @@ int coro__sched_take(struct coro__sched *s, struct coro **ret_coro)
 	} else {
 		c = coro__sched_touch(s);
 	}
-	s->nr_coroutines++;
+	coro__sched_count(s, 1);
 	*ret_coro = c;
 	return 0;
 }
@@ -301,7 +309,8 @@ static void coro__sched_give_remote(struct coro__sched *s, struct coro *c)
 	pthread_mutex_lock(&s->lock);
 	if (s->orphan) {
 		coro__mark_no_stack(c);
-		last = !--s->nr_coroutines;
+		coro__sched_count(s, -1);
+		last = !s->nr_coroutines;
 	} else {
 		c->next = s->remote;
 		s->remote = c;
@@ -319,7 +328,7 @@ void coro__sched_give(struct coro__sched *s, struct coro *c, bool owner)
 		coro__sched_give_remote(s, c);
 		return;
 	}
-	s->nr_coroutines--;
+	coro__sched_count(s, -1);
 	if (c->id_taken || __atomic_load_n(&c->woken, __ATOMIC_RELAXED)) {
 		s->stale[s->nr_stale++] = c->id;
 		if (s->nr_stale == CORO__BATCH)
