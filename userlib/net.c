@@ -296,6 +296,7 @@ int coro_net_listen_each(const char *host, const char *service, int backlog,
 		while (i--) {
 			if (ret_fds[i] >= 0)
 				close(ret_fds[i]);
+			ret_fds[i] = -1;
 		}
 	}
 	return err;

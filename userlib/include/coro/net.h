@@ -70,7 +70,8 @@ int coro_net_listen(const char *host, const char *service, int backlog);
  * @host: as for coro_net_listen().
  * @service: as for coro_net_listen(); with "0" all are on the same port.
  * @backlog: as for coro_net_listen(), for each.
- * @ret_fds: the sockets, the caller's.
+ * @ret_fds: the sockets, the caller's. After an error some may be -1, and the others
+ *	are as they were.
  * @nr: how many, at least 1.
  *
  * For servers with several loops: the kernel spreads connections over the sockets by
