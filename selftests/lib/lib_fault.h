@@ -47,19 +47,27 @@ int __wrap_munmap(void *addr, size_t len);
 int __wrap_mprotect(void *addr, size_t len, int prot);
 int __wrap_madvise(void *addr, size_t len, int advice);
 
+/* All of this is also called by threads of the library. */
 static bool fault_hit(void)
 {
-	if (fault.at == FAULT_NONE)
+	long at = __atomic_load_n(&fault.at, __ATOMIC_RELAXED);
+	long call;
+
+	if (at == FAULT_NONE)
 		return false;
-	fault.calls++;
-	if (fault.at != FAULT_ALL && fault.at != fault.calls)
+	call = __atomic_add_fetch(&fault.calls, 1, __ATOMIC_RELAXED);
+	if (at != FAULT_ALL && at != call)
 		return false;
-	fault.hits++;
+	__atomic_add_fetch(&fault.hits, 1, __ATOMIC_RELAXED);
 	errno = ENOMEM;
 	return true;
 }
 
-/* Also by threads of the library, while nothing fails on purpose. */
+static void fault_map(size_t bytes)
+{
+	__atomic_add_fetch(&fault.mapped_bytes, bytes, __ATOMIC_RELAXED);
+}
+
 static void fault_keep(int blocks)
 {
 	__atomic_add_fetch(&fault.blocks, blocks, __ATOMIC_RELAXED);
@@ -123,13 +131,13 @@ void *__wrap_mmap(void *addr, size_t len, int prot, int flags, int fd,
 		return MAP_FAILED;
 	area = __real_mmap(addr, len, prot, flags, fd, off);
 	if (area != MAP_FAILED && !(flags & MAP_FIXED))
-		fault.mapped_bytes += len;
+		fault_map(len);
 	return area;
 }
 
 int __wrap_munmap(void *addr, size_t len)
 {
-	fault.mapped_bytes -= len;
+	fault_map(-len);
 	return __real_munmap(addr, len);
 }
 
@@ -147,12 +155,12 @@ static inline void fault_arm(long at)
 {
 	fault.calls = 0;
 	fault.hits = 0;
-	fault.at = at;
+	__atomic_store_n(&fault.at, at, __ATOMIC_RELAXED);
 }
 
 static inline void fault_disarm(void)
 {
-	fault.at = FAULT_NONE;
+	__atomic_store_n(&fault.at, FAULT_NONE, __ATOMIC_RELAXED);
 }
 
 /* What the process holds, to be the same before and after. */
@@ -168,7 +176,7 @@ static inline struct holdings holdings_now(void)
 
 	h.fds = open_fds();
 	h.blocks = __atomic_load_n(&fault.blocks, __ATOMIC_RELAXED);
-	h.mapped_bytes = fault.mapped_bytes;
+	h.mapped_bytes = __atomic_load_n(&fault.mapped_bytes, __ATOMIC_RELAXED);
 	return h;
 }
 
