@@ -109,9 +109,14 @@ bool coro__doorbell_ring(struct coro_loop *l)
 
 void coro__doorbell_get_up(struct coro__loop *loop)
 {
-	__atomic_store_n(&loop->shared->asleep, false, __ATOMIC_RELAXED);
-	if (loop->lane)
-		coro__lane_get_up(loop->lane);
+	/* Late is no harm: that rings in vain. In a pool it is a call that is lost. */
+	if (!loop->lane) {
+		__atomic_store_n(&loop->shared->asleep, false,
+				 __ATOMIC_RELAXED);
+		return;
+	}
+	__atomic_store_n(&loop->shared->asleep, false, __ATOMIC_SEQ_CST);
+	coro__lane_get_up(loop->lane);
 }
 
 bool coro__doorbell_lie_down(struct coro__loop *loop)

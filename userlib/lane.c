@@ -98,17 +98,28 @@ int coro__lane_push(struct coro__lane *lane, struct coro_work *w, bool pinned)
  *	giver: calling? leave it	lane: looks at all queues
  *
  * If it was still being called then it looks later, and finds both. It takes one, and
- * calls another for the rest.
+ * calls another for the rest, in coro__lane_answer(). If the first lets its call go, as the lane has got up by
+ * itself, that may sleep again by now and have looked before the second came:
+ *
+ *	first: calling = lane
+ *	first: asleep? no		lane: asleep = true
+ *					lane: looks at all queues
+ *	second: nr_queued++
+ *	second: calling? leave it
+ *	first: calling = NULL
+ *
+ * So the first begins anew. selftests/models/pool.pml goes through all orders.
  */
 void coro__pool_call_idle(struct coro_pool *p)
 {
-	unsigned int turn;
+	unsigned int left = p->nr;
+	unsigned int i;
 
 	if (!__atomic_load_n(&p->nr_idle, __ATOMIC_SEQ_CST))
 		return;
-	turn = __atomic_fetch_add(&p->turn, 1, __ATOMIC_RELAXED);
-	for (unsigned int i = 0; i < p->nr; i++) {
-		struct coro__lane *lane = &p->lanes[(turn + i) % p->nr];
+	i = __atomic_fetch_add(&p->turn, 1, __ATOMIC_RELAXED) % p->nr;
+	for (; left; left--, i = (i + 1) % p->nr) {
+		struct coro__lane *lane = &p->lanes[i];
 		struct coro__lane *expected = NULL;
 
 		if (!coro__doorbell_sleeps(lane->shared))
@@ -119,11 +130,21 @@ void coro__pool_call_idle(struct coro_pool *p)
 			return;
 		if (coro__doorbell_ring(lane->shared))
 			return;
-		/* It got up by itself: so it looks before it sleeps again. */
 		expected = lane;
 		__atomic_compare_exchange_n(&p->calling, &expected, NULL, false,
 					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+		left = p->nr + 1;
 	}
+}
+
+/* Whether more than @most wait in the queues of all lanes. */
+static bool coro__pool_has_more(const struct coro_pool *p, unsigned int most)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < p->nr && nr <= most; i++)
+		nr += coro__lane_counted(&p->lanes[i].nr_queued);
+	return nr > most;
 }
 
 /* Takes the first out of one of the lists, which is among those of @count. */
@@ -187,39 +208,40 @@ void coro__lane_forget(struct coro__lane *lane, struct coro_work *w)
 }
 
 /*
- * What is ready may take long: then another had better be woken than this one, which
- * was called for all lanes, or rung for what it has itself.
+ * Who slept may have been woken for any of what waits, and the first that it runs may
+ * take long: then another is called for the rest. So it is if its own wait behind that.
  */
 void coro__lane_answer(struct coro__loop *loop)
 {
 	struct coro__lane *lane = loop->lane;
-	struct coro_pool *p = lane->pool;
-	unsigned int nr = lane->called ? p->nr : 1;
+	bool busy;
 
-	lane->called = false;
-	for (unsigned int i = 0; i < nr && !list_empty(&loop->ready); i++) {
-		const struct coro__lane *other =
-			&p->lanes[(lane->index + i) % p->nr];
+	if (!lane->slept && !coro__lane_counted(&lane->nr_queued))
+		return;
+	lane->slept = false;
+	busy = !list_empty(&loop->ready) || coro__lane_counted(&lane->nr_own);
+	if (coro__pool_has_more(lane->pool, !busy))
+		coro__pool_call_idle(lane->pool);
+}
 
-		if (coro__lane_counted(&other->nr_queued)) {
-			coro__pool_call_idle(p);
-			return;
-		}
-	}
+static struct coro_work *coro__lane_next(struct coro__lane *lane,
+					 bool pinned_first)
+{
+	struct coro_work *w = NULL;
+
+	if (pinned_first)
+		w = coro__lane_pop_pinned(lane);
+	if (!w)
+		w = coro__lane_pop(lane);
+	return w ? w : coro__lane_pop_pinned(lane);
 }
 
 /* Starts one, and runs it: false if there is none. */
-static bool coro__lane_start(struct coro__loop *loop)
+static bool coro__lane_start(struct coro__loop *loop, bool pinned_first)
 {
-	struct coro__lane *lane = loop->lane;
-	struct coro_work *w = coro__lane_pop_pinned(lane);
+	struct coro_work *w = coro__lane_next(loop->lane, pinned_first);
 	struct coro *c;
 
-	/* It may take long as well, and the lane was rung for the others. */
-	if (w && coro__lane_counted(&lane->nr_queued))
-		coro__pool_call_idle(lane->pool);
-	if (!w)
-		w = coro__lane_pop(lane);
 	if (!w)
 		return false;
 	c = coro__work_begin(loop, w);
@@ -242,7 +264,9 @@ void coro__lane_turn(struct coro__loop *loop)
 	while ((w = coro__lane_pop_cancel(lane)))
 		coro__scope_cancel(loop, &w->coro->task.root);
 	for (int i = 0; i < CORO__LANE_BATCH; i++) {
-		if (coro__lane_is_closed(lane) || !coro__lane_start(loop))
+		/* In turns, so that none of the two keeps the other waiting. */
+		if (coro__lane_is_closed(lane) ||
+		    !coro__lane_start(loop, i % 2))
 			break;
 	}
 	__atomic_store_n(&lane->load,
@@ -258,8 +282,6 @@ static bool coro__lane_take_from(struct coro__lane *lane,
 
 	if (!w)
 		return false;
-	if (coro__lane_counted(&other->nr_queued))
-		coro__pool_call_idle(lane->pool);
 	pthread_mutex_lock(&lane->lock);
 	taken = coro__lane_add(lane, w, false);
 	pthread_mutex_unlock(&lane->lock);
@@ -289,18 +311,11 @@ bool coro__lane_look(struct coro__loop *loop)
 
 bool coro__lane_lie_down(struct coro__lane *lane)
 {
-	const struct coro_pool *p = lane->pool;
-
 	__atomic_add_fetch(&lane->pool->nr_idle, 1, __ATOMIC_SEQ_CST);
 	if (coro__lane_counted(&lane->nr_own))
 		return false;
-	if (coro__lane_is_closed(lane))
-		return true;
-	for (unsigned int i = 0; i < p->nr; i++) {
-		if (coro__lane_counted(&p->lanes[i].nr_queued))
-			return false;
-	}
-	return true;
+	return coro__lane_is_closed(lane) ||
+	       !coro__pool_has_more(lane->pool, 0);
 }
 
 void coro__lane_get_up(struct coro__lane *lane)
@@ -308,10 +323,9 @@ void coro__lane_get_up(struct coro__lane *lane)
 	struct coro_pool *p = lane->pool;
 
 	__atomic_sub_fetch(&p->nr_idle, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&p->calling, __ATOMIC_SEQ_CST) != lane)
-		return;
-	__atomic_store_n(&p->calling, NULL, __ATOMIC_SEQ_CST);
-	lane->called = true;
+	if (__atomic_load_n(&p->calling, __ATOMIC_SEQ_CST) == lane)
+		__atomic_store_n(&p->calling, NULL, __ATOMIC_SEQ_CST);
+	lane->slept = true;
 }
 
 void coro__lane_close(struct coro__lane *lane)
@@ -326,6 +340,9 @@ void coro__lane_end(struct coro__loop *loop)
 	struct coro__lane *lane = loop->lane;
 	struct coro_work *w;
 
+	/* What its main deferred has run by now, and might have given work. */
+	if (!lane->index)
+		coro__pool_stop(lane->pool);
 	coro__lane_close(lane);
 	while ((w = coro__lane_pop_pinned(lane)))
 		coro__work_drop(w, CORO__WORK_ENDED, -ECANCELED);

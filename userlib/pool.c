@@ -165,13 +165,16 @@ static void coro__pool_tell(struct coro_pool *p, int err)
 /* Until @nr lanes run, or cannot. They do nothing else, and so does this. */
 static int coro__pool_await(struct coro_pool *p, unsigned int nr)
 {
-	int err;
+	int old, err;
 
+	/* pthread_cancel() has its effect later: the lanes need the lock. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
 	pthread_mutex_lock(&p->lock);
 	while (p->nr_begun < nr)
 		pthread_cond_wait(&p->begun, &p->lock);
 	err = p->err;
 	pthread_mutex_unlock(&p->lock);
+	pthread_setcancelstate(old, NULL);
 	return err;
 }
 
@@ -239,15 +242,10 @@ static int coro__pool_launch(struct coro_pool *p)
 static long coro__pool_main(void *arg)
 {
 	struct coro__pool_run *run = arg;
-	struct coro_pool *p = run->pool;
-	long value = 0;
 
-	coro__lane_begin(&p->lanes[0], coro__thread()->loop);
-	run->err = coro__pool_launch(p);
-	if (!run->err)
-		value = run->fn(run->arg);
-	coro__pool_stop(p);
-	return value;
+	coro__lane_begin(&run->pool->lanes[0], coro__thread()->loop);
+	run->err = coro__pool_launch(run->pool);
+	return run->err ? run->err : run->fn(run->arg);
 }
 
 static int coro__pool_opts(struct coro_pool_opts *o,
@@ -270,8 +268,12 @@ static int coro__pool_opts(struct coro_pool_opts *o,
 
 static void coro__pool_join(const struct coro_pool *p)
 {
+	int old;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
 	for (unsigned int i = 1; i < p->nr_threads; i++)
 		pthread_join(p->lanes[i].thread, NULL);
+	pthread_setcancelstate(old, NULL);
 }
 
 int coro_pool_run(long (*fn)(void *arg), void *arg,

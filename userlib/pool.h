@@ -10,7 +10,7 @@
 #include "doorbell.h"
 
 enum coro__work_state {
-	CORO__WORK_QUEUED, /* in a lane's queue, or its note is under way */
+	CORO__WORK_QUEUED, /* in a queue of a lane */
 	CORO__WORK_RUNNING,
 	CORO__WORK_ENDED, /* with @value */
 	CORO__WORK_DEAD, /* so did its thread, and it had not */
@@ -46,7 +46,7 @@ struct coro__lane {
 	pthread_t thread; /* of all but the first */
 	struct coro_loop *shared; /* referenced; NULL if it never ran */
 	struct list running; /* struct coro_work.link; the loop's alone */
-	bool called; /* out of its sleep, to look for work; the loop's alone */
+	bool slept; /* and has not looked since; the loop's alone */
 	/* Atomic: coroutines, as the loop said last. */
 	unsigned int load;
 	/* Covers the rest, of which the last three are read without it. */
