@@ -9,11 +9,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "annotate.h"
 #include "doorbell.h"
 #include "handoff.h"
 #include "memory.h"
 #include "opts.h"
 #include "report.h"
+#include "switch.h"
 
 #define CORO__BLOCKING_LIMIT 64U
 /* Promised in the header. Untouched it is address space and nothing else. */
@@ -149,6 +151,13 @@ static void coro__job_was_left(const struct coro__job *job)
 	pthread_mutex_unlock(&coro__pool.lock);
 }
 
+static void coro__job_note(struct coro__loop *loop, struct coro__note *note)
+{
+	struct coro__job *job = container_of(note, struct coro__job, note);
+
+	coro__wake(loop, job->wait, 0);
+}
+
 /*
  * Nobody but the note can wake a caller whose job has RETURNED, so its stack stays
  * until that was posted, and is not touched after. The note is refused if the
@@ -162,6 +171,7 @@ static void coro__job_finish(struct coro__job *job, struct coro_loop *l,
 	if (returned) {
 		job->value = value;
 		job->values = env->values;
+		job->note.run = coro__job_note;
 		if (!coro__post(l, &job->note))
 			return;
 	}
@@ -387,13 +397,6 @@ void coro__blocking_forked(void)
 	pool->has_last = false;
 }
 
-static void coro__job_note(struct coro__loop *loop, struct coro__note *note)
-{
-	struct coro__job *job = container_of(note, struct coro__job, note);
-
-	coro__wake(loop, job->wait, 0);
-}
-
 /*
  * The wait ends: what was the job's state. Of one that RETURNED the note ends it, of
  * one that RUNS it only if it can be left behind, and @now.
@@ -456,56 +459,71 @@ static void coro__caller_interrupt(struct coro__loop *loop,
 				coro_after(c->grace_ns), coro__caller_expire);
 }
 
+/* The loop was taken over while its function ran: the caller waits elsewhere. */
+static __attribute__((noreturn)) void
+coro__caller_relieved(struct coro__job *job, struct coro__env *env, long value)
+{
+	coro__job_finish(job, job->loop, env, value);
+	coro__job_now = NULL;
+	coro__own.place.cur = NULL;
+	coro__crew_relieved();
+}
+
+/* Of the thread that runs the loop, on that one's own stack. */
+static inline void coro__caller_run(struct coro__thread *t,
+				    struct coro__caller *c)
+{
+	struct coro__job *job = c->job;
+	struct coro__env env = {
+		.values = coro__place_capture(&t->task->task.place),
+	};
+	long value;
+
+	coro__own.place.cur = &env;
+	coro__job_now = job;
+	*t->errno_p = 0;
+	if (!coro__crew_call(t->loop->crew, job->fn, job->arg, &value))
+		coro__caller_relieved(job, &env, value);
+	coro__job_now = NULL;
+	coro__own.place.cur = NULL;
+	job->value = value;
+	job->values = env.values;
+}
+
+/* Plain, for it begins and ends on different stacks as the sanitizers see them. */
+static CORO__PLAIN void coro__caller_visit(void *arg)
+{
+	struct coro__thread *t = coro__lent;
+
+	coro__mark_arrive(&t->mark);
+	coro__caller_run(t, arg);
+	coro__mark_leave(t, NULL, t->cur);
+}
+
 /*
  * In the place of the loop, on its thread's own stack. That comes back at once; or,
  * if the thread blocks, somebody else takes the loop over, parks the caller and goes
- * on with the others.
+ * on with the others. What only that one needs it sets: few calls come to it.
  */
-static int coro__caller_in_place(struct coro__loop *loop,
-				 struct coro__caller *c)
+static inline __attribute__((always_inline)) int
+coro__caller_in_place(struct coro__loop *loop, struct coro__caller *c)
 {
 	struct coro__thread *t = loop->thread;
 	struct coro *me = t->cur;
 
-	c->job->in_place = true;
-	c->job->state = CORO__JOB_RUNNING;
+	c->taken = false;
 	me->saved_errno = *t->errno_p;
 	loop->call = c;
-	coro__jump(t, me, NULL, &me->shm->sp, t->sp);
-	if (!c->taken)
+	coro__mark_leave(t, me, NULL);
+	coro__switch_call(&me->shm->sp, t->sp, coro__caller_visit, c);
+	coro__mark_arrive(&me->mark);
+	if (__builtin_expect(!c->taken, 1)) {
+		*t->errno_p = me->saved_errno;
 		return 0;
+	}
 	loop->blocking--;
 	loop->outside--;
 	return c->wait.result;
-}
-
-void coro__blocking_call(struct coro__loop *loop)
-{
-	struct coro__caller *c = loop->call;
-	struct coro__job *job = c->job;
-	struct coro_loop *l = job->loop;
-	struct coro__crew *crew = loop->crew;
-	struct coro__env env = { .values = job->values };
-	struct coro__place *p;
-	long value;
-
-	coro__crew_begin(crew);
-	p = &coro__thread()->place;
-	p->cur = &env;
-	coro__job_now = job;
-	errno = 0;
-	value = job->fn(job->arg);
-	if (!coro__crew_end(crew)) {
-		coro__job_finish(job, l, &env, value);
-		coro__job_now = NULL;
-		p->cur = NULL;
-		coro__crew_relieved();
-	}
-	coro__job_now = NULL;
-	p->cur = NULL;
-	loop->call = NULL;
-	job->value = value;
-	job->values = env.values;
 }
 
 /* As coro__park(), of a coroutine that has not come to it. */
@@ -517,10 +535,14 @@ void coro__blocking_taken(struct coro__loop *loop)
 
 	if (t->watchdog)
 		coro__watchdog_step(t->watchdog, NULL);
-	loop->call = NULL;
 	loop->taken = task;
+	coro__doorbell_listen(loop);
 	coro__job_count(c->job);
+	c->job->wait = &c->wait;
+	c->late = false;
+	c->left = false;
 	c->taken = true;
+	c->wait.interrupt = coro__caller_interrupt;
 	c->wait.task = task;
 	c->wait.timer.armed = false;
 	task->task.wait = &c->wait;
@@ -535,13 +557,19 @@ void coro__blocking_taken(struct coro__loop *loop)
 	loop->blocking++;
 }
 
-static int coro__caller_wait(struct coro__loop *loop, struct coro__caller *c)
+/* By a thread of the pool. */
+static int coro__caller_elsewhere(struct coro__loop *loop,
+				  struct coro__caller *c)
 {
+	struct coro__place *p = &loop->thread->task->task.place;
 	int err;
 
 	coro__doorbell_listen(loop);
-	if (coro__crew_ready(loop))
-		return coro__caller_in_place(loop, c);
+	c->job->state = CORO__JOB_WAITING;
+	c->job->in_place = false;
+	c->job->wait = &c->wait;
+	c->job->values = coro__place_capture(p);
+	c->wait.interrupt = coro__caller_interrupt;
 	err = coro__pool_give(c->job);
 	if (err)
 		return err;
@@ -554,59 +582,98 @@ static int coro__caller_wait(struct coro__loop *loop, struct coro__caller *c)
 	return err;
 }
 
+/* What the end of a call, in whatever way, leaves of a job that is the caller's. */
+static int coro__caller_end(struct coro__caller *c, int err, long *ret_value)
+{
+	if (!err && ret_value)
+		*ret_value = c->job->value;
+	if (c->job->values)
+		coro__values_put(c->job->values);
+	return err;
+}
+
 /* The caller has begun a wait. -ECANCELED and not @c->left: it was never called. */
 static int coro__caller_call(struct coro__loop *loop, struct coro__caller *c,
-			     const struct coro__job *job, long *ret_value)
+			     long *ret_value)
 {
 	int err;
 
-	c->job = job->dispose ? coro__malloc(sizeof(*job)) : &c->own;
-	if (!c->job)
-		return -ENOMEM;
-	*c->job = *job;
-	c->job->loop = loop->shared;
-	c->job->wait = &c->wait;
-	c->job->note.run = coro__job_note;
-	c->job->values = coro__place_capture(coro__place_now(loop->thread));
-	c->wait.interrupt = coro__caller_interrupt;
-	err = coro__caller_wait(loop, c);
+	if (coro__crew_ready(loop))
+		err = coro__caller_in_place(loop, c);
+	else
+		err = coro__caller_elsewhere(loop, c);
 	if (c->left)
 		return err;
-	if (!err && ret_value)
-		*ret_value = c->job->value;
-	coro__values_put(c->job->values);
-	if (c->job != &c->own)
-		free(c->job);
+	return coro__caller_end(c, err, ret_value);
+}
+
+static inline void coro__job_init(struct coro__job *job, long (*fn)(void *arg),
+				  void *arg, struct coro_loop *l)
+{
+	job->fn = fn;
+	job->arg = arg;
+	job->dispose = NULL;
+	job->loop = l;
+	job->state = CORO__JOB_RUNNING;
+	job->cancelled = false;
+	job->in_place = true;
+	job->counted = false;
+}
+
+static int coro__blocking_call(long (*fn)(void *arg), void *arg,
+			       long *ret_value,
+			       const struct coro_blocking_opts *o)
+{
+	struct coro__caller c = { .job = &c.own, .grace_ns = o->grace_ns };
+	struct coro__loop *loop;
+	int err;
+
+	err = coro__wait_begin(&loop);
+	if (!err && o->dispose) {
+		c.job = coro__malloc(sizeof(*c.job));
+		if (!c.job)
+			return -ENOMEM;
+	}
+	if (!err) {
+		coro__job_init(c.job, fn, arg, loop->shared);
+		c.job->dispose = o->dispose;
+		err = coro__caller_call(loop, &c, ret_value);
+	}
+	if (c.left)
+		return err;
+	if (c.job != &c.own)
+		free(c.job);
+	if (err == -ECANCELED && o->dispose)
+		o->dispose(arg, -ECANCELED);
 	return err;
 }
 
 int coro_blocking_opts(long (*fn)(void *arg), void *arg, long *ret_value,
 		       const struct coro_blocking_opts *opts)
 {
-	struct coro__job job = { .fn = fn, .arg = arg };
-	struct coro__caller c = { .left = false };
 	struct coro_blocking_opts o;
-	struct coro__loop *loop;
-	int err;
+	int err = coro__opts_copy(&o, sizeof(o), opts);
 
-	err = coro__opts_copy(&o, sizeof(o), opts);
 	if (err)
 		return err;
 	if (!fn || o.flags || o.grace_ns < 0 || (o.grace_ns && !o.dispose))
 		return -EINVAL;
-	job.dispose = o.dispose;
-	c.grace_ns = o.grace_ns;
-	err = coro__wait_begin(&loop);
-	if (!err)
-		err = coro__caller_call(loop, &c, &job, ret_value);
-	if (err == -ECANCELED && !c.left)
-		coro__job_dispose(&job, -ECANCELED);
-	return err;
+	return coro__blocking_call(fn, arg, ret_value, &o);
 }
 
+/* Mostly in place, where nothing is slower than what is called but what is done here. */
 int coro_blocking(long (*fn)(void *arg), void *arg, long *ret_value)
 {
-	return coro_blocking_opts(fn, arg, ret_value, NULL);
+	struct coro__thread *t = coro__this();
+	struct coro__caller c;
+
+	if (!fn || !coro__crew_stands(t->loop) || !coro__wait_pass(t))
+		return coro_blocking_opts(fn, arg, ret_value, NULL);
+	c.job = &c.own;
+	c.grace_ns = 0;
+	coro__job_init(&c.own, fn, arg, t->shared);
+	return coro__caller_end(&c, coro__caller_in_place(t->loop, &c),
+				ret_value);
 }
 
 int coro_blocking_set_limit(unsigned int nr)

@@ -7,12 +7,6 @@
 
 struct coro__loop;
 
-/*
- * What loop->call asks for, on the thread's own stack. Does not return if the loop
- * was taken over meanwhile.
- */
-void coro__blocking_call(struct coro__loop *loop);
-
 /* The loop was just taken over in such a call: its caller is parked. */
 void coro__blocking_taken(struct coro__loop *loop);
 

@@ -21,8 +21,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -38,29 +36,6 @@
 /* One of several that stand by ends when it had nothing to do for so long. */
 #define CORO__HAND_IDLE (5 * CORO_SEC)
 
-struct coro__crew {
-	pthread_mutex_t lock;
-	pthread_cond_t ended;
-	struct coro__loop *loop; /* of who has it; gone when it is over */
-	struct coro_loop *shared; /* with a reference */
-	struct coro__thread *thread; /* lent to who has the loop */
-	int fd; /* of the scheduler */
-	size_t page;
-	sigset_t mask; /* of who called coro_run() */
-	/* Covered by @lock. */
-	struct list hands; /* struct coro__hand.link */
-	char *pages; /* of all workers; set once */
-	size_t pages_bytes;
-	unsigned int refs; /* of each thread, and of who called coro_run() */
-	unsigned int nr_hands;
-	unsigned int nr_idle; /* who stand by or will; also read without */
-	unsigned int nr_standing; /* of them, who are in the kernel for it */
-	pthread_cond_t started;
-	bool fresh; /* nobody has had the loop */
-	bool over; /* nobody will have it any more */
-	bool lost; /* who had it has ended its thread */
-};
-
 /* A thread that begins; on the stack of who waits until it has. */
 struct coro__start {
 	struct coro__crew *crew;
@@ -68,24 +43,7 @@ struct coro__start {
 	bool done; /* covered by the crew's lock */
 };
 
-/* One of the threads; on its stack. */
-struct coro__hand {
-	struct coro__crew *crew;
-	struct list link;
-	uint32_t id; /* as a worker */
-	uint64_t *word; /* in its page */
-	uint64_t idle; /* what is there while it does not call */
-	unsigned int forks; /* in which process, see coro__forks() */
-	sigjmp_buf relieved;
-};
-
-static __thread struct coro__hand *coro__hand_self;
-
-/* Who stands by or will. Who counts down has the lock. */
-static unsigned int coro__crew_idle(const struct coro__crew *crew)
-{
-	return __atomic_load_n(&crew->nr_idle, __ATOMIC_RELAXED);
-}
+__thread struct coro__hand *coro__hand_self;
 
 static void coro__crew_count_idle(struct coro__crew *crew, int change)
 {
@@ -196,17 +154,6 @@ static int coro__hand_attach(struct coro__hand *h)
 	return err;
 }
 
-static bool coro__word_swap(uint64_t *word, uint64_t from, uint64_t to)
-{
-	return __atomic_compare_exchange_n(word, &from, to, false,
-					   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-}
-
-static uint64_t coro__word_next(uint64_t word)
-{
-	return (word | (CORO_WORKER_COUNT - 1)) + 1;
-}
-
 /* The calling thread is the one of the loop from here on. */
 static void coro__crew_lend(struct coro__crew *crew)
 {
@@ -216,29 +163,6 @@ static void coro__crew_lend(struct coro__crew *crew)
 	t->errno_p = &errno;
 	__atomic_store_n(&t->tid, gettid(), __ATOMIC_RELAXED);
 	coro__mark_thread(t);
-}
-
-void coro__crew_begin(struct coro__crew *crew)
-{
-	struct coro__hand *h = coro__hand_self;
-
-	(void)crew;
-	coro__lent = NULL;
-	/* Release: who takes over sees all that was done until here. */
-	__atomic_store_n(h->word, h->idle | CORO_WORKER_BLOCKING,
-			 __ATOMIC_RELEASE);
-}
-
-bool coro__crew_end(struct coro__crew *crew)
-{
-	struct coro__hand *h = coro__hand_self;
-	uint64_t word = h->idle | CORO_WORKER_BLOCKING;
-
-	h->idle = coro__word_next(word);
-	if (!coro__word_swap(h->word, word, h->idle))
-		return false;
-	coro__lent = crew->thread;
-	return true;
 }
 
 void coro__crew_relieved(void)
@@ -474,11 +398,8 @@ static int coro__crew_grow(struct coro__crew *crew)
 
 bool coro__crew_ready(struct coro__loop *loop)
 {
-	struct coro__crew *crew = loop->crew;
-
-	if (!crew)
-		return false;
-	return coro__crew_idle(crew) || !coro__crew_grow(crew);
+	return coro__crew_stands(loop) ||
+	       (loop->crew && !coro__crew_grow(loop->crew));
 }
 
 static int coro__crew_run_firm(struct coro__loop *loop)

@@ -3,9 +3,64 @@
 #ifndef CORO_USERLIB_HANDOFF_H
 #define CORO_USERLIB_HANDOFF_H
 
+#include <linux/coro.h>
+#include <pthread.h>
+#include <setjmp.h>
+
 #include "loop.h"
 
-struct coro__crew;
+struct coro__crew {
+	pthread_mutex_t lock;
+	pthread_cond_t ended;
+	struct coro__loop *loop; /* of who has it; gone when it is over */
+	struct coro_loop *shared; /* with a reference */
+	struct coro__thread *thread; /* lent to who has the loop */
+	int fd; /* of the scheduler */
+	size_t page;
+	sigset_t mask; /* of who called coro_run() */
+	/* Covered by @lock. */
+	struct list hands; /* struct coro__hand.link */
+	char *pages; /* of all workers; set once */
+	size_t pages_bytes;
+	unsigned int refs; /* of each thread, and of who called coro_run() */
+	unsigned int nr_hands;
+	unsigned int nr_idle; /* who stand by or will; also read without */
+	unsigned int nr_standing; /* of them, who are in the kernel for it */
+	pthread_cond_t started;
+	bool fresh; /* nobody has had the loop */
+	bool over; /* nobody will have it any more */
+	bool lost; /* who had it has ended its thread */
+};
+
+/* One of the threads; on its stack. */
+struct coro__hand {
+	struct coro__crew *crew;
+	struct list link;
+	uint32_t id; /* as a worker */
+	uint64_t *word; /* in its page */
+	uint64_t idle; /* what is there while it does not call */
+	unsigned int forks; /* in which process, see coro__forks() */
+	sigjmp_buf relieved;
+};
+
+extern __thread struct coro__hand *coro__hand_self;
+
+static inline bool coro__word_swap(uint64_t *word, uint64_t from, uint64_t to)
+{
+	return __atomic_compare_exchange_n(word, &from, to, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t coro__word_next(uint64_t word)
+{
+	return (word | (CORO_WORKER_COUNT - 1)) + 1;
+}
+
+/* Who stands by or will. Who counts down has the lock. */
+static inline unsigned int coro__crew_idle(const struct coro__crew *crew)
+{
+	return __atomic_load_n(&crew->nr_idle, __ATOMIC_RELAXED);
+}
 
 /* Whether @loop can be handed over: its user wants that, and the kernel has it. */
 bool coro__crew_possible(const struct coro__loop *loop);
@@ -20,13 +75,34 @@ int coro__crew_run(struct coro__loop *loop);
 /* Whether somebody stands by, or will: what is called now may block. */
 bool coro__crew_ready(struct coro__loop *loop);
 
+/* The same of what is there already. @loop may be NULL. */
+static inline bool coro__crew_stands(const struct coro__loop *loop)
+{
+	return loop && loop->crew && coro__crew_idle(loop->crew);
+}
+
 /*
- * Around a call that may block, by the thread that runs the loop: between the two the
- * loop may become another's. True if it did not; else nothing of it may be
- * touched, and coro__crew_relieved() must follow.
+ * Calls what may block, by the thread that runs the loop, which meanwhile may become
+ * another's. True if it did not; else nothing of it may be touched, and
+ * coro__crew_relieved() must follow.
  */
-void coro__crew_begin(struct coro__crew *crew);
-bool coro__crew_end(struct coro__crew *crew);
+static inline bool coro__crew_call(const struct coro__crew *crew,
+				   long (*fn)(void *arg), void *arg,
+				   long *ret_value)
+{
+	struct coro__hand *h = coro__hand_self;
+	uint64_t word = h->idle | CORO_WORKER_BLOCKING;
+
+	h->idle = coro__word_next(word);
+	coro__lent = NULL;
+	/* Release: who takes over sees all that was done until here. */
+	__atomic_store_n(h->word, word, __ATOMIC_RELEASE);
+	*ret_value = fn(arg);
+	if (!coro__word_swap(h->word, word, h->idle))
+		return false;
+	coro__lent = crew->thread;
+	return true;
+}
 
 /* Leaves the stack to where the thread stands by. */
 __attribute__((noreturn)) void coro__crew_relieved(void);

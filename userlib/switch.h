@@ -14,6 +14,14 @@
  */
 void coro__switch(__u64 *save, __u64 load);
 
+/*
+ * The same, to call @fn(@arg) there, below what was saved as @load, and be back when
+ * it returns. Meanwhile somebody else may continue what was saved in *save:
+ * then @fn must not return.
+ */
+void coro__switch_call(__u64 *save, __u64 load, void (*fn)(void *arg),
+		       void *arg);
+
 /* Where a new stack begins: calls coro__main() with its argument. */
 void coro__entry(void);
 

@@ -88,6 +88,82 @@ coro__switch:
 	.cfi_endproc
 	.size	coro__switch, . - coro__switch
 
+/*
+ * The frame that the callee returns to has the shape of the saved one above it, so
+ * that the unwind rules of coro__switch hold for both: an unwinder goes on along
+ * the callee's stack.
+ */
+	.globl	coro__switch_call
+	.hidden	coro__switch_call
+	.type	coro__switch_call, @function
+	.p2align 4
+coro__switch_call:
+	.cfi_startproc
+	endbr64
+	pushq	%rbp
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %rbp, 0
+	pushq	%rbx
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %rbx, 0
+	pushq	%r12
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r12, 0
+	pushq	%r13
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r13, 0
+	pushq	%r14
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r14, 0
+	pushq	%r15
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r15, 0
+	subq	$8, %rsp
+	.cfi_adjust_cfa_offset 8
+	stmxcsr	(%rsp)
+	fnstcw	4(%rsp)
+	movl	(%rsp), %eax
+	movzwl	4(%rsp), %r8d
+
+	movq	%rsp, (%rdi)
+	movq	%rsp, %rbx
+	movq	%rsi, %rsp
+	movq	%rcx, %rdi
+
+	xorl	(%rsp), %eax
+	testl	$~0x3f, %eax
+	jne	2f
+	cmpw	4(%rsp), %r8w
+	jne	2f
+	call	*%rdx
+	movq	%rbx, %rsp
+1:	movq	40(%rsp), %rbx
+	addq	$56, %rsp
+	.cfi_def_cfa_offset 8
+	.cfi_same_value %rbp
+	.cfi_same_value %rbx
+	.cfi_same_value %r12
+	.cfi_same_value %r13
+	.cfi_same_value %r14
+	.cfi_same_value %r15
+	ret
+	.cfi_def_cfa_offset 64
+	.cfi_offset %rbp, -16
+	.cfi_offset %rbx, -24
+	.cfi_offset %r12, -32
+	.cfi_offset %r13, -40
+	.cfi_offset %r14, -48
+	.cfi_offset %r15, -56
+2:	ldmxcsr	(%rsp)
+	fldcw	4(%rsp)
+	call	*%rdx
+	movq	%rbx, %rsp
+	ldmxcsr	(%rsp)
+	fldcw	4(%rsp)
+	jmp	1b
+	.cfi_endproc
+	.size	coro__switch_call, . - coro__switch_call
+
 /* The first frame of every coroutine; its argument comes in r12. */
 	.globl	coro__entry
 	.hidden	coro__entry

@@ -2,7 +2,6 @@
 /* A coroutine of a loop: started, parked, woken, cancelled and joined. */
 #include <errno.h>
 
-#include "blocking.h"
 #include "group.h"
 #include "opts.h"
 #include "remote.h"
@@ -137,17 +136,6 @@ static void coro__task_end(struct coro__loop *loop, struct coro *task)
 	coro_put(task);
 }
 
-/* Calls on this stack what a coroutine wants to be called here, and goes back to it. */
-static void coro__task_call(struct coro__loop *loop)
-{
-	struct coro__thread *t = loop->thread;
-	struct coro *cur = t->cur;
-
-	coro__blocking_call(loop);
-	*t->errno_p = cur->saved_errno;
-	coro__jump(t, NULL, cur, &t->sp, cur->shm->sp);
-}
-
 /* Jumps into it until it jumps back. */
 static void coro__task_enter(struct coro__loop *loop, struct coro *task)
 {
@@ -165,8 +153,6 @@ static void coro__task_enter(struct coro__loop *loop, struct coro *task)
 	if (t->watchdog)
 		coro__watchdog_step(t->watchdog, task);
 	coro__jump(t, NULL, cur, &t->sp, cur->shm->sp);
-	while (__builtin_expect(!!loop->call, 0))
-		coro__task_call(loop);
 	if (t->watchdog)
 		coro__watchdog_step(t->watchdog, NULL);
 	t->task = NULL;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* A loop that is handed over when a function blocks its thread. */
+#include <fenv.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -261,6 +262,33 @@ TEST_F(handoff, function_is_outside_of_coroutines_with_a_large_stack)
 {
 	EXPECT_EQ(0, run_handoff(keep_errno, NULL));
 }
+
+#ifdef FE_UPWARD
+static long give_rounding(void *arg)
+{
+	usleep((unsigned int)(long)arg);
+	return fegetround();
+}
+
+static long round_up(void *arg)
+{
+	long inside = POISON_LONG;
+
+	/* The thread's begin with what who starts them has. */
+	EXPECT_EQ(0, coro_blocking(tid_now, NULL, NULL));
+	fesetround(FE_UPWARD);
+	EXPECT_EQ(0, coro_blocking(give_rounding, arg, &inside));
+	EXPECT_EQ(FE_UPWARD, fegetround());
+	fesetround(FE_TONEAREST);
+	return inside;
+}
+
+TEST_F(handoff, rounding_mode_is_the_callers_alone)
+{
+	EXPECT_EQ(FE_TONEAREST, run_handoff(round_up, NULL));
+	EXPECT_EQ(FE_TONEAREST, run_handoff(round_up, (void *)20000L));
+}
+#endif
 
 /* Threads of the library, which have its names. */
 static int threads(void)
