@@ -18,8 +18,6 @@
 #include "switch.h"
 
 #define CORO__BLOCKING_LIMIT 64U
-/* Promised in the header. Untouched it is address space and nothing else. */
-#define CORO__BLOCKING_STACK (256U << 10)
 /* A thread that had nothing to do for so long ends. */
 #define CORO__BLOCKING_IDLE (5 * CORO_SEC)
 

@@ -5,6 +5,9 @@
 
 #include <coro/blocking.h>
 
+/* Promised in the header. Untouched it is address space and nothing else. */
+#define CORO__BLOCKING_STACK (256U << 10)
+
 struct coro__loop;
 
 /* The loop was just taken over in such a call: its caller is parked. */

@@ -35,6 +35,8 @@
 
 /* One of several that stand by ends when it had nothing to do for so long. */
 #define CORO__HAND_IDLE (5 * CORO_SEC)
+/* What is on its stack when it calls a function, and more. */
+#define CORO__HAND_FRAMES (64U << 10)
 
 /* A thread that begins; on the stack of who waits until it has. */
 struct coro__start {
@@ -355,6 +357,17 @@ static void *coro__hand_main(void *arg)
 	return NULL;
 }
 
+/* The default comes from RLIMIT_STACK, which may be less than was promised. */
+static void coro__hand_size(pthread_attr_t *attr)
+{
+	const size_t least = CORO__BLOCKING_STACK + CORO__HAND_FRAMES;
+	size_t bytes;
+
+	pthread_attr_getstacksize(attr, &bytes);
+	if (bytes < least)
+		pthread_attr_setstacksize(attr, least);
+}
+
 /* With the lock. One more thread, which stands by when this returns; or an error. */
 static int coro__crew_start_locked(struct coro__crew *crew)
 {
@@ -368,6 +381,7 @@ static int coro__crew_start_locked(struct coro__crew *crew)
 		return err;
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	coro__hand_size(&attr);
 	/* What it begins with is what the first coroutine began with. */
 	pthread_sigmask(SIG_SETMASK, &crew->mask, &old);
 	err = -pthread_create(&thread, &attr, coro__hand_main, &start);

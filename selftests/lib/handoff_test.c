@@ -263,6 +263,20 @@ TEST_F(handoff, function_is_outside_of_coroutines_with_a_large_stack)
 	EXPECT_EQ(0, run_handoff(keep_errno, NULL));
 }
 
+/* What RLIMIT_STACK of 128 KiB makes of it. The sanitizers' stacks need more. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_F(handoff, stack_is_as_large_as_promised_where_the_default_is_small)
+{
+	pthread_attr_t attr;
+
+	ASSERT_EQ(0, pthread_attr_init(&attr));
+	ASSERT_EQ(0, pthread_attr_setstacksize(&attr, 128 << 10));
+	ASSERT_EQ(0, pthread_setattr_default_np(&attr));
+	EXPECT_EQ(0, run_handoff(keep_errno, NULL));
+	EXPECT_EQ(0, run_handoff(keep_errno, (void *)1));
+}
+#endif
+
 #ifdef FE_UPWARD
 static long give_rounding(void *arg)
 {
