@@ -191,6 +191,7 @@ void coro__loop_poll(struct coro__loop *loop);
 /* Not in the headers of older liburing; numbers are ABI. */
 #define CORO__OP_WAITID 50
 
+/* Without a shared one, if that is wanted and cannot be made. */
 int coro__ring_init(struct coro__loop *loop);
 
 /* Runs a ready coroutine until it parks or ends. */

@@ -39,6 +39,22 @@ static bool coro__ring_knows(struct coro__loop *loop, int opcode)
 /* Milliseconds for which that one looks for more before it sleeps. */
 #define CORO__SHARED_IDLE 1
 
+static int coro__ring_open(struct coro__loop *loop, struct io_uring_params *p,
+			   unsigned int flags)
+{
+	const struct coro_loop_opts *o = &loop->opts;
+	unsigned int sq = o->sq_entries ? o->sq_entries : CORO__SQ_ENTRIES;
+	int err = coro__fault(CORO_FAULT_SYSCALL);
+
+	memset(p, 0, sizeof(*p));
+	p->flags = flags | IORING_SETUP_CQSIZE;
+	p->sq_thread_idle = CORO__SHARED_IDLE;
+	p->cq_entries = o->cq_entries ? o->cq_entries : CORO__CQ_ENTRIES;
+	if (p->cq_entries < sq)
+		p->cq_entries = sq;
+	return err ? err : io_uring_queue_init_params(sq, &loop->ring, p);
+}
+
 int coro__ring_init(struct coro__loop *loop)
 {
 	/* Best first: 6.1, 5.19, any. */
@@ -49,24 +65,18 @@ int coro__ring_init(struct coro__loop *loop)
 			IORING_SETUP_SUBMIT_ALL,
 		0,
 	};
-	const struct coro_loop_opts *o = &loop->opts;
-	unsigned int sq = o->sq_entries ? o->sq_entries : CORO__SQ_ENTRIES;
 	struct io_uring_params p;
 	int err = -EINVAL;
 
+	/* Its thread may be one too many, or forbidden: then nobody hands over. */
+	if (loop->shared_ring)
+		err = coro__ring_open(loop, &p, CORO__SHARED_RING);
+	loop->shared_ring = !err;
+	if (err)
+		err = -EINVAL;
 	for (size_t i = 0; err == -EINVAL && i < sizeof(flags) / sizeof(*flags);
-	     i++) {
-		memset(&p, 0, sizeof(p));
-		p.flags = loop->shared_ring ? CORO__SHARED_RING : flags[i];
-		p.flags |= IORING_SETUP_CQSIZE;
-		p.sq_thread_idle = CORO__SHARED_IDLE;
-		p.cq_entries = o->cq_entries ? o->cq_entries : CORO__CQ_ENTRIES;
-		if (p.cq_entries < sq)
-			p.cq_entries = sq;
-		err = coro__fault(CORO_FAULT_SYSCALL);
-		if (!err)
-			err = io_uring_queue_init_params(sq, &loop->ring, &p);
-	}
+	     i++)
+		err = coro__ring_open(loop, &p, flags[i]);
 	if (err)
 		return err;
 	coro__mark_had();

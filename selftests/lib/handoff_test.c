@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* A loop that is handed over when a function blocks its thread. */
 #include <fenv.h>
+#include <liburing.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -22,6 +23,27 @@ static long run_handoff(long (*fn)(void *arg), void *arg)
 static bool hands_over(void)
 {
 	return strcmp(coro_backend(), "device") == 0;
+}
+
+/* How each ring with a thread of the kernel fails, and how many did. */
+static int ring_err;
+static int rings_failed;
+
+int __real_io_uring_queue_init_params(unsigned int entries,
+				      struct io_uring *ring,
+				      struct io_uring_params *p);
+int __wrap_io_uring_queue_init_params(unsigned int entries,
+				      struct io_uring *ring,
+				      struct io_uring_params *p);
+
+int __wrap_io_uring_queue_init_params(unsigned int entries,
+				      struct io_uring *ring,
+				      struct io_uring_params *p)
+{
+	if (!ring_err || !(p->flags & IORING_SETUP_SQPOLL))
+		return __real_io_uring_queue_init_params(entries, ring, p);
+	rings_failed++;
+	return ring_err;
 }
 
 static long tid_now(void *arg)
@@ -70,6 +92,28 @@ static long call_twice(void *arg)
 TEST_F(handoff, function_that_does_not_block_is_called_in_place)
 {
 	EXPECT_EQ(hands_over(), run_handoff(call_twice, NULL));
+}
+
+static long call_elsewhere(void *arg)
+{
+	long tid = 0;
+
+	(void)arg;
+	EXPECT_EQ(0, coro_blocking(tid_now, NULL, &tid));
+	EXPECT_LT(0, tid);
+	EXPECT_EQ(0, coro_sleep(CORO_MSEC));
+	return tid == gettid();
+}
+
+TEST_F(handoff, loop_without_such_a_ring_uses_the_pool)
+{
+	const int errs[] = { -EPERM, -ENOMEM, -EINVAL, -ENOSYS, -EAGAIN };
+
+	for (size_t i = 0; i < ARRAY_SIZE(errs); i++) {
+		ring_err = errs[i];
+		EXPECT_EQ(0, run_handoff(call_elsewhere, NULL));
+		EXPECT_EQ(hands_over() ? (int)i + 1 : 0, rings_failed);
+	}
 }
 
 struct beat {

@@ -59,8 +59,9 @@ extern "C" {
  * which is busy for a millisecond after the last: loops that call nothing that blocks
  * are better off without this flag.
  *
- * Needs CORO_FEAT_HANDOFF of /dev/coro. Without it, and in a deterministic run,
- * the flag has no effect, and coro_blocking() uses its threads.
+ * Needs CORO_FEAT_HANDOFF of /dev/coro. Without it, in a deterministic run, and where
+ * such a ring or its thread cannot be made (a limit, no memory, a filter of
+ * system calls), the flag has no effect, and coro_blocking() uses its threads.
  */
 #define CORO_RUN_F_HANDOFF UINT64_C(2)
 
