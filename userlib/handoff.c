@@ -416,6 +416,16 @@ bool coro__crew_ready(struct coro__loop *loop)
 	       (loop->crew && !coro__crew_grow(loop->crew));
 }
 
+bool coro__crew_blocks(const struct coro__crew *crew, const sigset_t *set)
+{
+	for (int sig = 1; sig <= SIGRTMAX; sig++) {
+		if (sigismember(set, sig) == 1 &&
+		    sigismember(&crew->mask, sig) != 1)
+			return false;
+	}
+	return true;
+}
+
 static int coro__crew_run_firm(struct coro__loop *loop)
 {
 	struct coro__thread *t = loop->thread;

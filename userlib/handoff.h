@@ -6,6 +6,7 @@
 #include <linux/coro.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 
 #include "loop.h"
 
@@ -103,6 +104,9 @@ static inline bool coro__crew_call(const struct coro__crew *crew,
 	coro__lent = crew->thread;
 	return true;
 }
+
+/* Whether all its threads have all of @set blocked, as who called coro_run(). */
+bool coro__crew_blocks(const struct coro__crew *crew, const sigset_t *set);
 
 /* Leaves the stack to where the thread stands by. */
 __attribute__((noreturn)) void coro__crew_relieved(void);

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "handoff.h"
 #include "memory.h"
 #include "multishot.h"
 
@@ -152,7 +153,8 @@ static int coro__signals_open(const sigset_t *set, struct coro__loop *loop,
 	}
 	s->set = *set;
 	s->forks = coro__forks();
-	coro__signals_block(s);
+	if (!loop->crew)
+		coro__signals_block(s);
 	io_uring_prep_poll_add(&s->multishot.sqe, s->fd, POLLIN);
 	s->multishot.op.complete = coro__signals_complete;
 	s->multishot.drain = coro__signals_drain;
@@ -173,8 +175,8 @@ int coro_signals_new(struct coro_signals **ret_signals, const sigset_t *set)
 		return err;
 	if (!ret_signals || !set || !coro__signals_valid(set))
 		return -EINVAL;
-	/* Who runs the loop then may have another mask. */
-	if (loop->shared_ring)
+	/* Nobody can block it in threads that stand by, or are in a function. */
+	if (loop->crew && !coro__crew_blocks(loop->crew, set))
 		return -EOPNOTSUPP;
 	err = coro__signals_open(set, loop, ret_signals);
 	errno = saved;
@@ -183,7 +185,7 @@ int coro_signals_new(struct coro_signals **ret_signals, const sigset_t *set)
 
 /*
  * A signal, or 0 if none is pending. The thread reads by itself: what is pending
- * is its own, and the kernel's workers would read theirs. Not read(), where
+ * is its own or the process's, and the kernel's workers would read theirs. Not read(), where
  * pthread_cancel() could end the thread.
  */
 static int coro__signals_read(struct coro_signals *s,

@@ -510,25 +510,103 @@ TEST_F(handoff, more_operations_than_the_ring_holds_are_all_done)
 		EXPECT_EQ(0, run_handoff(fill_the_ring, NULL));
 }
 
-static long want_signals(void *arg)
+static struct coro_signals *signals_of(int sig, int *ret_err)
 {
 	struct coro_signals *s = NULL;
 	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	*ret_err = coro_signals_new(&s, &set);
+	return s;
+}
+
+static long want_signals(void *arg)
+{
 	int err;
 
 	(void)arg;
-	sigemptyset(&set);
-	sigaddset(&set, SIGUSR1);
-	err = coro_signals_new(&s, &set);
-	if (!err)
-		coro_signals_free(s);
+	coro_signals_free(signals_of(SIGTERM, &err));
 	return err;
 }
 
-TEST_F(handoff, stream_of_signals_is_refused)
+static void block(int sig)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+TEST_F(handoff, stream_of_signals_that_were_not_blocked_is_refused)
 {
 	EXPECT_EQ(hands_over() ? -EOPNOTSUPP : 0,
 		  run_handoff(want_signals, NULL));
+	block(SIGHUP);
+	EXPECT_EQ(hands_over() ? -EOPNOTSUPP : 0,
+		  run_handoff(want_signals, NULL));
+	block(SIGTERM);
+	EXPECT_EQ(0, run_handoff(want_signals, NULL));
+}
+
+static long send_after_a_nap(void *arg)
+{
+	nap(arg);
+	return kill(getpid(), SIGTERM);
+}
+
+static void *send_often(void *arg)
+{
+	for (int i = 0; i < 20; i++) {
+		nap((void *)2000L);
+		kill(getpid(), SIGTERM);
+		sem_take(arg);
+	}
+	return NULL;
+}
+
+/* Sent before, by a function that has lost the loop, and by a thread. */
+static long fetch_signals(void *arg)
+{
+	struct signalfd_siginfo info = { 0 };
+	struct coro_signals *s;
+	pthread_t thread;
+	sem_t fetched;
+	int err;
+
+	(void)arg;
+	s = signals_of(SIGTERM, &err);
+	EXPECT_EQ(0, err);
+	EXPECT_EQ(-ETIMEDOUT, coro_signals_next(s, NULL, coro_after(SOON_NS)));
+	EXPECT_EQ(0, kill(getpid(), SIGTERM));
+	EXPECT_EQ(SIGTERM, coro_signals_next(s, &info, CORO_NEVER));
+	EXPECT_EQ((uint32_t)getpid(), info.ssi_pid);
+	for (int i = 0; i < 5; i++) {
+		EXPECT_EQ(0, coro_blocking(send_after_a_nap, (void *)20000L,
+					   NULL));
+		EXPECT_EQ(SIGTERM, coro_signals_next(s, NULL, CORO_NEVER));
+	}
+	sem_init(&fetched, 0, 0);
+	EXPECT_EQ(0, pthread_create(&thread, NULL, send_often, &fetched));
+	for (int i = 0; i < 20; i++) {
+		EXPECT_EQ(SIGTERM, coro_signals_next(s, NULL, CORO_NEVER));
+		EXPECT_EQ(0, coro_blocking(nap, (void *)(i % 4 * 1000L), NULL));
+		sem_post(&fetched);
+	}
+	pthread_join(thread, NULL);
+	coro_signals_free(s);
+	return 0;
+}
+
+TEST_F(handoff, signals_that_were_blocked_are_fetched_on_whatever_thread)
+{
+	sigset_t mask;
+
+	block(SIGTERM);
+	EXPECT_EQ(0, run_handoff(fetch_signals, NULL));
+	pthread_sigmask(SIG_BLOCK, NULL, &mask);
+	EXPECT_EQ(1, sigismember(&mask, SIGTERM));
 }
 
 static void *run_and_tell(void *arg)

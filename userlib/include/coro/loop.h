@@ -49,7 +49,7 @@ extern "C" {
  * signal masks and what else belongs to a thread; nor may they hold a mutex of
  * pthreads across one, be inside pthread_cleanup_push(), or wait in a C++ catch
  * block. pthread_exit() in one ends the thread that called coro_run(), with NULL for its
- * value. Streams of signals (coro/signal.h) are refused: they need the mask of a thread.
+ * value. Streams of signals (coro/signal.h) are for what the caller had blocked.
  *
  * A function that does not sleep keeps the loop from going on for as long as it runs: a
  * long computation is better called in a loop without this flag, and it sees in

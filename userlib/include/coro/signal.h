@@ -9,6 +9,12 @@
  * threads blocks what it wants to fetch in all of them: before it makes them,
  * for they inherit it.
  *
+ * A loop with CORO_RUN_F_HANDOFF has several threads, whose mask is that of who called
+ * coro_run(). So there a stream can have what that one had blocked before, as any
+ * program with several threads blocks it, and the mask stays as it is. It is
+ * given what is sent to the process, by kill(2) or sigqueue(3). What is sent to
+ * a thread, as by raise(3), is pending there and may never be fetched.
+ *
  * As everywhere, a signal below SIGRTMIN that is sent again before it was fetched
  * comes once; real-time signals queue.
  *
@@ -35,7 +41,8 @@ struct coro_signals;
  * @ret_signals: the stream.
  * @set: which ones; copied.
  *
- * Blocks them in the calling thread, until coro_signals_free(). Several streams
+ * Blocks them in the calling thread, until coro_signals_free(); but not in a loop
+ * that can be handed over, where they must have been blocked. Several streams
  * may be there at once. What is in the sets of two goes to who fetches it first.
  *
  * Context: coroutine of a running loop. Does not suspend.
@@ -46,7 +53,8 @@ struct coro_signals;
  *		   a fault of the thread raises (SIGBUS, SIGFPE, SIGILL, SIGSEGV),
  *		   or one that the C library keeps for itself
  * * -EPERM	 - not called from a coroutine of a running loop
- * * -EOPNOTSUPP - the loop can be handed over, see CORO_RUN_F_HANDOFF
+ * * -EOPNOTSUPP - the loop can be handed over (see CORO_RUN_F_HANDOFF), and a signal
+ *		   of @set was not blocked in who called coro_run()
  * * -ENOMEM	 - no memory
  * * -EMFILE, -ENFILE - no file descriptor
  */
