@@ -15,6 +15,8 @@
  * - All signals are blocked, except those that a fault raises; but not in a loop with
  *   CORO_RUN_F_HANDOFF, where the mask is that of who called coro_run(). A mask that it
  *   changes, as whatever else of its thread, it restores.
+ * - What the loop has in the kernel interrupts none of its system calls: EINTR comes
+ *   from a signal that the program handles, as in any thread.
  * - It has 256 KiB of stack, less the program's thread-local variables.
  * - It must return: no pthread_exit(), no longjmp() and no C++ exception out of it.
  * - fork: the child does not have the function's callers, so it must not return
