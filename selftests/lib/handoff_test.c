@@ -157,8 +157,21 @@ TEST_F(handoff, others_go_on_while_a_function_sleeps_in_disk_io)
 		  run_handoff(block_while_another_beats, (void *)sleep_in_d));
 }
 
+/* The same, until there is something to read. */
+static long sleep_in_d_at(void *arg)
+{
+	pid_t pid = vfork();
+	char c;
+
+	if (!pid)
+		_exit(read((int)(long)arg, &c, 1) != 1);
+	waitpid(pid, NULL, 0);
+	return gettid();
+}
+
 struct echo {
 	int fd[2];
+	int said[2]; /* a pipe, for who waits until all was said */
 	int nr;
 };
 
@@ -185,15 +198,7 @@ static void *talk(void *arg)
 		    recv(e->fd[1], &c, 1, 0) != 1)
 			break;
 	}
-	return (void *)(long)__atomic_load_n(&e->nr, __ATOMIC_RELAXED);
-}
-
-static long wait_for_talk(void *arg)
-{
-	void *nr;
-
-	pthread_join(*(pthread_t *)arg, &nr);
-	return (long)nr;
+	return (void *)(long)write(e->said[1], &c, 1);
 }
 
 /* The receive was submitted by the thread that then sleeps in D. */
@@ -202,21 +207,24 @@ static long serve_while_in_d(void *arg)
 	struct echo e = { .nr = 0 };
 	struct coro *c = coro_new(echo_all, &e);
 	pthread_t thread;
-	long value = 0;
 
 	(void)arg;
 	EXPECT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, e.fd));
+	EXPECT_EQ(0, pipe(e.said));
 	EXPECT_EQ(0, coro_start(c));
-	EXPECT_EQ(0, coro_sleep(0));
+	/* So that its receive is the kernel's when this thread sleeps. */
+	EXPECT_EQ(0, coro_sleep(CORO_MSEC));
 	EXPECT_EQ(0, pthread_create(&thread, NULL, talk, &e));
-	EXPECT_EQ(0, coro_blocking(sleep_in_d, (void *)400000L, NULL));
-	/* All of them came while this slept. */
+	/* It sleeps until all have been answered, or for ever. */
+	EXPECT_EQ(0,
+		  coro_blocking(sleep_in_d_at, (void *)(long)e.said[0], NULL));
 	EXPECT_EQ(20, __atomic_load_n(&e.nr, __ATOMIC_RELAXED));
-	EXPECT_EQ(0, coro_blocking(wait_for_talk, &thread, &value));
-	EXPECT_EQ(20, value);
+	pthread_join(thread, NULL);
 	close(e.fd[1]);
 	EXPECT_EQ(0, coro_await(c));
 	close(e.fd[0]);
+	close(e.said[0]);
+	close(e.said[1]);
 	return 0;
 }
 
@@ -282,11 +290,12 @@ TEST_F(handoff, coroutine_goes_on_on_the_thread_that_took_over)
 
 static long look_around(void *arg)
 {
+	bool zero = !errno;
 	volatile char deep[DEEP];
 
 	deep[0] = 1;
 	errno = EXDEV;
-	return !coro_self() && coro_sleep(0) == -EPERM && deep[0] &&
+	return zero && !coro_self() && coro_sleep(0) == -EPERM && deep[0] &&
 	       coro_blocking(arg ? nap : tid_now, NULL, NULL) == -EPERM &&
 	       !coro_loop_self();
 }
