@@ -7,13 +7,7 @@
  * Saved frame, from the stack pointer up: x19 to x30, d8 to d15, FPCR, and a
  * word that keeps the stack aligned.
  */
-	.globl	coro__switch
-	.hidden	coro__switch
-	.type	coro__switch, %function
-	.p2align 4
-coro__switch:
-	.cfi_startproc
-	hint	#34		/* bti c */
+	.macro	save
 	sub	sp, sp, #176
 	.cfi_def_cfa_offset 176
 	stp	x19, x20, [sp]
@@ -48,6 +42,16 @@ coro__switch:
 	.cfi_offset 79, -24
 	mrs	x9, fpcr
 	str	x9, [sp, #160]
+	.endm
+
+	.globl	coro__switch
+	.hidden	coro__switch
+	.type	coro__switch, %function
+	.p2align 4
+coro__switch:
+	.cfi_startproc
+	hint	#34		/* bti c */
+	save
 
 	mov	x10, sp
 	str	x10, [x0]
@@ -86,40 +90,7 @@ coro__switch:
 coro__switch_call:
 	.cfi_startproc
 	hint	#34		/* bti c */
-	sub	sp, sp, #176
-	.cfi_def_cfa_offset 176
-	stp	x19, x20, [sp]
-	stp	x21, x22, [sp, #16]
-	stp	x23, x24, [sp, #32]
-	stp	x25, x26, [sp, #48]
-	stp	x27, x28, [sp, #64]
-	stp	x29, x30, [sp, #80]
-	stp	d8, d9, [sp, #96]
-	stp	d10, d11, [sp, #112]
-	stp	d12, d13, [sp, #128]
-	stp	d14, d15, [sp, #144]
-	.cfi_offset 19, -176
-	.cfi_offset 20, -168
-	.cfi_offset 21, -160
-	.cfi_offset 22, -152
-	.cfi_offset 23, -144
-	.cfi_offset 24, -136
-	.cfi_offset 25, -128
-	.cfi_offset 26, -120
-	.cfi_offset 27, -112
-	.cfi_offset 28, -104
-	.cfi_offset 29, -96
-	.cfi_offset 30, -88
-	.cfi_offset 72, -80
-	.cfi_offset 73, -72
-	.cfi_offset 74, -64
-	.cfi_offset 75, -56
-	.cfi_offset 76, -48
-	.cfi_offset 77, -40
-	.cfi_offset 78, -32
-	.cfi_offset 79, -24
-	mrs	x9, fpcr
-	str	x9, [sp, #160]
+	save
 
 	mov	x19, sp
 	str	x19, [x0]

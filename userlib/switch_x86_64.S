@@ -12,13 +12,7 @@
  * The return is a jump: the return predictor knows the other stack's calls, so
  * that a ret here would be mispredicted every time.
  */
-	.globl	coro__switch
-	.hidden	coro__switch
-	.type	coro__switch, @function
-	.p2align 4
-coro__switch:
-	.cfi_startproc
-	endbr64
+	.macro	save
 	pushq	%rbp
 	.cfi_adjust_cfa_offset 8
 	.cfi_rel_offset %rbp, 0
@@ -41,6 +35,16 @@ coro__switch:
 	.cfi_adjust_cfa_offset 8
 	stmxcsr	(%rsp)
 	fnstcw	4(%rsp)
+	.endm
+
+	.globl	coro__switch
+	.hidden	coro__switch
+	.type	coro__switch, @function
+	.p2align 4
+coro__switch:
+	.cfi_startproc
+	endbr64
+	save
 	movl	(%rsp), %eax
 	movzwl	4(%rsp), %ecx
 
@@ -100,28 +104,7 @@ coro__switch:
 coro__switch_call:
 	.cfi_startproc
 	endbr64
-	pushq	%rbp
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %rbp, 0
-	pushq	%rbx
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %rbx, 0
-	pushq	%r12
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %r12, 0
-	pushq	%r13
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %r13, 0
-	pushq	%r14
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %r14, 0
-	pushq	%r15
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %r15, 0
-	subq	$8, %rsp
-	.cfi_adjust_cfa_offset 8
-	stmxcsr	(%rsp)
-	fnstcw	4(%rsp)
+	save
 	movl	(%rsp), %eax
 	movzwl	4(%rsp), %r8d
 
