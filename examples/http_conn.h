@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* One connection of the server: requests in, files out, in straight lines. */
+/* One connection of a server: requests in, answers out, in straight lines. */
 #ifndef HTTP_CONN_H
 #define HTTP_CONN_H
 
 #include <coro.h>
-#include <inttypes.h>
+#include <errno.h>
 #include <stdio.h>
-#include <time.h>
-#include "http_file.h"
+#include <string.h>
+#include <sys/socket.h>
+#include "http_head.h"
 #include "http_parse.h"
 
 /* Lives on the stack of its coroutine: pages that are not used cost nothing. */
@@ -21,6 +22,10 @@ struct http_conn {
 
 /* For a request to arrive, a send to move on, an idle connection to speak. */
 static int64_t http_limit_ns = 10 * CORO_SEC;
+static const char *http_allow = "GET, HEAD";
+/* The program's: sends the answer to c->req. Returns 0, or a negative errno to hang up. */
+static int (*http_answer)(struct http_conn *c);
+static unsigned long http_connections, http_accept_errors;
 static unsigned long http_requests, http_refused, http_broken;
 
 /* Waits for a request. Returns 1; 0 if no more will come; or a negative errno. */
@@ -29,7 +34,7 @@ static int http_receive(struct http_conn *c)
 	int64_t deadline_ns = coro_after(http_limit_ns);
 	int n;
 
-	while (!http_parse(&c->req, c->in, c->in_bytes)) {
+	while (!http_parse(&c->req, http_allow, c->in, c->in_bytes)) {
 		if (c->in_bytes == sizeof(c->in)) {
 			c->req.refusal = "414 URI Too Long";
 			if (memchr(c->in, '\n', c->in_bytes))
@@ -52,12 +57,12 @@ static int http_receive(struct http_conn *c)
 	return 1;
 }
 
-static int http_send(struct http_conn *c, size_t len)
+static int http_send(struct http_conn *c, const char *data, size_t len)
 {
 	int n;
 
 	for (size_t sent = 0; sent < len; sent += (size_t)n) {
-		n = coro_io_send(c->fd, c->out + sent, len - sent, 0,
+		n = coro_io_send(c->fd, data + sent, len - sent, 0,
 				 coro_after(http_limit_ns));
 		if (n < 0)
 			return n;
@@ -66,79 +71,66 @@ static int http_send(struct http_conn *c, size_t len)
 }
 
 /* Begins an answer in c->out. Returns the length of its head. */
-static size_t http_put_head(struct http_conn *c, const char *status,
-			    const char *type, uint64_t body_bytes)
+static size_t http_begin(struct http_conn *c, const char *status,
+			 const char *type, uint64_t body_bytes)
 {
-	const char *allow = strncmp(status, "405", 3) ? "" :
-							"Allow: GET, HEAD\r\n";
-	time_t now = time(NULL);
-	char date[32];
-	struct tm tm;
-	int len;
+	return http_put_head(c->out, &c->req, http_allow, status, type,
+			     body_bytes);
+}
 
-	strftime(date, sizeof(date), "%a, %d %b %Y %T", gmtime_r(&now, &tm));
-	len = snprintf(c->out, sizeof(c->out),
-		       "HTTP/1.1 %s\r\nDate: %s GMT\r\nConnection: %s\r\n"
-		       "Content-Type: %s\r\nContent-Length: %" PRIu64
-		       "\r\n%s\r\n",
-		       status, date, c->req.keep_alive ? "keep-alive" : "close",
-		       type, body_bytes, allow);
-	return (size_t)len;
+/* A whole answer. Its head leaves together with the first bytes of @body. */
+static inline int http_send_answer(struct http_conn *c, const char *status,
+				   const char *type, const char *body,
+				   size_t size)
+{
+	size_t len = http_begin(c, status, type, size);
+	size_t first = sizeof(c->out) - len;
+	int ret;
+
+	if (c->req.is_head)
+		size = 0;
+	if (first > size)
+		first = size;
+	if (first)
+		memcpy(c->out + len, body, first);
+	ret = http_send(c, c->out, len + first);
+	return ret ? ret : http_send(c, body + first, size - first);
 }
 
 static int http_refuse(struct http_conn *c, const char *status)
 {
-	size_t size = strlen(status) + 1;
-	size_t len = http_put_head(c, status, "text/plain", size);
+	char line[64];
+	int len = snprintf(line, sizeof(line), "%s\n", status);
 
 	http_refused++;
-	snprintf(c->out + len, sizeof(c->out) - len, "%s\n", status);
-	return http_send(c, c->req.is_head ? len : len + size);
+	return http_send_answer(c, status, "text/plain", line, (size_t)len);
 }
 
-/* Sends the head together with the first bytes, then the rest piece by piece. */
-static int http_send_file(struct http_conn *c, int file, uint64_t size)
+/* Takes the request's body, all of it. Returns 0 or a negative errno. */
+static inline int http_receive_body(struct http_conn *c, char *body)
 {
-	const char *type = http_type(c->req.path);
-	size_t room, len = http_put_head(c, "200 OK", type, size);
-	uint64_t at = 0;
-	int n, ret;
+	int64_t deadline_ns = coro_after(http_limit_ns);
+	size_t size = c->req.body_bytes;
+	size_t got = c->in_bytes - c->req.head_bytes;
+	int n;
 
-	if (c->req.is_head)
-		return http_send(c, len);
-	do {
-		room = sizeof(c->out) - len;
-		n = coro_io_pread(file, c->out + len,
-				  size - at < room ? size - at : room, at,
-				  CORO_NEVER);
-		if (n < 0 || (!n && at < size))
-			return n ? n : -EIO;
-		ret = http_send(c, len + (size_t)n);
-		at += (uint64_t)n;
-		len = 0;
-	} while (!ret && at < size);
-	return ret;
-}
-
-static int http_answer(struct http_conn *c)
-{
-	struct statx stx;
-	int file, ret;
-
-	http_requests++;
-	if (c->req.refusal)
-		return http_refuse(c, c->req.refusal);
-	file = http_open(c->req.path, &stx);
-	if (file == -EISDIR) {
-		snprintf(c->out, sizeof(c->out), "%s/index.html", c->req.path);
-		file = http_open(c->out, &stx);
-		c->req.path = "index.html";
+	if (got > size)
+		got = size;
+	if (got < size && c->req.expects) {
+		n = http_send(c, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+		if (n)
+			return n;
 	}
-	if (file < 0)
-		return http_refuse(c, http_status(file));
-	ret = http_send_file(c, file, stx.stx_size);
-	coro_io_close(file);
-	return ret;
+	memcpy(body, c->in + c->req.head_bytes, got);
+	/* What is in c->in from here on is the next request. */
+	c->req.head_bytes += got;
+	for (; got < size; got += (size_t)n) {
+		n = coro_io_recv(c->fd, body + got, size - got, 0, deadline_ns);
+		if (n <= 0)
+			return n ? n : -ECONNRESET;
+	}
+	c->req.keep_alive = c->req.may_stay;
+	return 0;
 }
 
 /* The coroutine of a connection; @arg is its socket. */
@@ -150,7 +142,9 @@ static long http_serve(void *arg)
 	c.fd = (int)(long)arg;
 	c.in_bytes = 0;
 	while ((ret = http_receive(&c)) > 0) {
-		ret = http_answer(&c);
+		http_requests++;
+		ret = c.req.refusal ? http_refuse(&c, c.req.refusal) :
+				      http_answer(&c);
 		if (ret < 0 || !c.req.keep_alive)
 			break;
 		c.in_bytes -= c.req.head_bytes;
@@ -166,6 +160,40 @@ static long http_serve(void *arg)
 	}
 	coro_io_close(c.fd);
 	return 0;
+}
+
+/* Takes connections until cancelled, and ends those that are still open then. */
+static int http_accept(int listen_fd)
+{
+	struct coro_acceptor *acceptor;
+	struct coro_group g;
+	int fd, ret;
+
+	ret = coro_acceptor_new(&acceptor, listen_fd, SOCK_CLOEXEC);
+	if (ret)
+		return ret;
+	coro_group_open(&g, NULL);
+	while ((fd = coro_acceptor_next(acceptor, CORO_NEVER)) != -ECANCELED) {
+		ret = fd < 0 ? fd :
+			       coro_group_spawn(&g, http_serve,
+						(void *)(long)fd);
+		if (!ret) {
+			http_connections++;
+			continue;
+		}
+		/* Out of descriptors or memory: connections that end give back. */
+		if (!http_accept_errors++)
+			fprintf(stderr,
+				"%s: connections must wait: %s; raise ulimit -n\n",
+				program_invocation_short_name, strerror(-ret));
+		if (fd >= 0)
+			coro_io_close(fd);
+		if (coro_sleep(50 * CORO_MSEC))
+			break;
+	}
+	coro_acceptor_free(acceptor);
+	coro_group_close(&g, 0);
+	return -ECANCELED;
 }
 
 #endif /* HTTP_CONN_H */

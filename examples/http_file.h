@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A file below the root, opened and measured through the ring. */
+/* A file below the root as an answer: opened, measured and read through the ring. */
 #ifndef HTTP_FILE_H
 #define HTTP_FILE_H
 
@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include "http_conn.h"
 
 static int http_root;
 
@@ -78,6 +79,48 @@ static const char *http_type(const char *path)
 		if (!strcasecmp(dot, types[i][0]))
 			return types[i][1];
 	return "application/octet-stream";
+}
+
+/* Sends the head together with the first bytes, then the rest piece by piece. */
+static int http_send_file(struct http_conn *c, int file, uint64_t size)
+{
+	size_t room,
+		len = http_begin(c, "200 OK", http_type(c->req.path), size);
+	uint64_t at = 0;
+	int n, ret;
+
+	if (c->req.is_head)
+		return http_send(c, c->out, len);
+	do {
+		room = sizeof(c->out) - len;
+		n = coro_io_pread(file, c->out + len,
+				  size - at < room ? size - at : room, at,
+				  CORO_NEVER);
+		if (n < 0 || (!n && at < size))
+			return n ? n : -EIO;
+		ret = http_send(c, c->out, len + (size_t)n);
+		at += (uint64_t)n;
+		len = 0;
+	} while (!ret && at < size);
+	return ret;
+}
+
+static int http_answer_file(struct http_conn *c)
+{
+	struct statx stx;
+	int file, ret;
+
+	file = http_open(c->req.path, &stx);
+	if (file == -EISDIR) {
+		snprintf(c->out, sizeof(c->out), "%s/index.html", c->req.path);
+		file = http_open(c->out, &stx);
+		c->req.path = "index.html";
+	}
+	if (file < 0)
+		return http_refuse(c, http_status(file));
+	ret = http_send_file(c, file, stx.stx_size);
+	coro_io_close(file);
+	return ret;
 }
 
 #endif /* HTTP_FILE_H */

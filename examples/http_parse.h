@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -18,12 +19,16 @@
 /**
  * struct http_request - what the server must know of a request
  * @refusal: status to refuse it with; NULL to answer it.
+ * @method: one of those that are allowed, unless it is refused.
  * @path: decoded, without the query; begins with '/'.
- * @head_bytes: length of the request's head; what follows is the next request.
+ * @head_bytes: length of the request's head; what follows is its body, or the next
+ *	request.
+ * @body_bytes: Content-Length.
  * @is_head: the answer has no body.
- * @keep_alive: another request may follow. Never after a body: nobody reads it.
- * @has_body: Content-Length is not 0.
+ * @keep_alive: another request may follow. Not after a body, unless that is read.
+ * @may_stay: what @keep_alive is once the body is read.
  * @chunked: Transfer-Encoding: chunked.
+ * @expects: Expect: 100-continue.
  * @says_close: Connection: close.
  * @says_keep: Connection: keep-alive.
  * @minor: HTTP/1.@minor.
@@ -31,9 +36,11 @@
  * @lengths: Content-Length fields.
  */
 struct http_request {
-	const char *refusal, *path;
+	const char *refusal, *method, *path;
 	size_t head_bytes;
-	bool is_head, keep_alive, has_body, chunked, says_close, says_keep;
+	uint64_t body_bytes;
+	bool is_head, keep_alive, may_stay, chunked, expects;
+	bool says_close, says_keep;
 	unsigned int minor, hosts, lengths;
 };
 
@@ -110,7 +117,9 @@ static inline const char *http_field(struct http_request *req, char *name)
 		if (end - value > 18)
 			return "413 Content Too Large";
 		req->lengths++;
-		req->has_body = value[strspn(value, "0")] != '\0';
+		req->body_bytes = strtoull(value, NULL, 10);
+	} else if (!strcasecmp(name, "Expect")) {
+		req->expects = req->minor && !strcasecmp(value, "100-continue");
 	}
 	return NULL;
 }
@@ -160,8 +169,22 @@ static inline const char *http_target(struct http_request *req, char *at)
 	return NULL;
 }
 
+/* Methods mind their case. Returns NULL if @method is in @allow, or a refusal. */
+static inline const char *http_method(const char *allow, const char *method)
+{
+	if (method[strspn(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")])
+		return "501 Not Implemented";
+	if (http_has_word(allow, method))
+		return NULL;
+	if (http_has_word("GET,HEAD,POST,PUT,DELETE,OPTIONS,TRACE,CONNECT,PATCH",
+			  method))
+		return "405 Method Not Allowed";
+	return "501 Not Implemented";
+}
+
 /* All of a head that is there. Returns NULL or a refusal. */
-static inline const char *http_head(struct http_request *req, char *at)
+static inline const char *http_head(struct http_request *req, const char *allow,
+				    char *at)
 {
 	char *line = http_line(&at);
 	const char *refusal, *method = strsep(&line, " ");
@@ -175,29 +198,28 @@ static inline const char *http_head(struct http_request *req, char *at)
 	if (line[5] != '1')
 		return "505 HTTP Version Not Supported";
 	req->minor = (unsigned int)(line[7] - '0');
+	req->method = method;
 	req->is_head = !strcmp(method, "HEAD");
 	refusal = http_fields(req, at);
 	if (refusal)
 		return refusal;
-	req->keep_alive = !req->has_body && !req->chunked && !req->says_close &&
-			  (req->minor || req->says_keep);
-	if (req->is_head || !strcmp(method, "GET"))
-		return http_target(req, target);
-	if (http_has_word("POST,PUT,DELETE,OPTIONS,TRACE,CONNECT,PATCH",
-			  method))
-		return "405 Method Not Allowed";
-	return "501 Not Implemented";
+	req->may_stay = !req->says_close && (req->minor || req->says_keep);
+	req->keep_alive = req->may_stay && !req->body_bytes && !req->chunked;
+	refusal = http_method(allow, method);
+	return refusal ? refusal : http_target(req, target);
 }
 
 /**
  * http_parse() - parse the request at the beginning of a buffer
  * @req: filled as far as the request could be understood.
+ * @allow: methods, as in the field Allow.
  * @buf: what was received; changed when the head is complete.
  * @len: bytes in @buf.
  *
  * Return: false if more must be received.
  */
-static inline bool http_parse(struct http_request *req, char *buf, size_t len)
+static inline bool http_parse(struct http_request *req, const char *allow,
+			      char *buf, size_t len)
 {
 	long head = http_head_bytes(buf, len);
 
@@ -206,7 +228,7 @@ static inline bool http_parse(struct http_request *req, char *buf, size_t len)
 		return head;
 	while (buf[0] == '\r' && buf[1] == '\n')
 		buf += 2;
-	req->refusal = http_head(req, buf);
+	req->refusal = http_head(req, allow, buf);
 	req->head_bytes = (size_t)head;
 	return true;
 }

@@ -10,9 +10,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include "http_conn.h"
+#include "http_file.h"
 
 static int listen_fd, signal_fd;
-static unsigned long connections, accept_errors;
 
 static int die(const char *what, int err, const char *advice)
 {
@@ -30,34 +30,12 @@ static long stop_on_signal(void *arg)
 	return 0;
 }
 
-/* Takes connections until cancelled; what is still open ends with the loop. */
 static long run(void *arg)
 {
-	struct coro_acceptor *acceptor;
-	int fd, ret;
+	int ret = coro_spawn(stop_on_signal, coro_self());
 
 	(void)arg;
-	ret = coro_spawn(stop_on_signal, coro_self());
-	if (!ret)
-		ret = coro_acceptor_new(&acceptor, listen_fd, SOCK_CLOEXEC);
-	if (ret)
-		return ret;
-	while ((fd = coro_acceptor_next(acceptor, CORO_NEVER)) != -ECANCELED) {
-		ret = fd < 0 ? fd : coro_spawn(http_serve, (void *)(long)fd);
-		if (!ret) {
-			connections++;
-			continue;
-		}
-		/* Out of descriptors or memory: connections that end give back. */
-		if (!accept_errors++)
-			die("connections must wait", -ret, "raise ulimit -n");
-		if (fd >= 0)
-			coro_io_close(fd);
-		if (coro_sleep(50 * CORO_MSEC))
-			break;
-	}
-	coro_acceptor_free(acceptor);
-	return 0;
+	return ret ? ret : http_accept(listen_fd);
 }
 
 /* One figure per line. */
@@ -71,8 +49,8 @@ static int report(void)
 	printf("connections %lu\nrequests %lu\nrefused %lu\nbroken %lu\n"
 	       "accept_errors %lu\nbackend %s\ncontexts_peak %" PRIu64 "\n"
 	       "stacks_resident_bytes %" PRIu64 "\nevents %" PRIu64 "\n",
-	       connections, http_requests, http_refused, http_broken,
-	       accept_errors, coro_backend(), stats.contexts_peak,
+	       http_connections, http_requests, http_refused, http_broken,
+	       http_accept_errors, coro_backend(), stats.contexts_peak,
 	       stats.stacks_resident_bytes, stats.events);
 	if (fflush(stdout))
 		return die("standard output", errno, "give it room");
@@ -148,6 +126,7 @@ int main(int argc, char **argv)
 	if (!good || optind != argc - 1)
 		return usage(stderr);
 	http_limit_ns = seconds * CORO_SEC;
+	http_answer = http_answer_file;
 	http_root = open(argv[optind], O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (http_root < 0)
 		return die(argv[optind], errno,
@@ -165,7 +144,7 @@ int main(int argc, char **argv)
 	if (start_listening(address, port))
 		return die("cannot listen", errno, "choose another -p or -a");
 	ret = coro_run(run, NULL);
-	if (ret < 0)
+	if (ret != -ECANCELED)
 		return die("cannot run", (int)-ret,
 			   "see CORO_BACKEND, ulimit -l, io_uring_disabled");
 	return report();
