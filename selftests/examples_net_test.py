@@ -6,38 +6,16 @@ usage: examples_net_test.py DIRECTORY_WITH_THE_BUILT_EXAMPLES
 """
 import os
 import re
-import resource
 import selectors
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
 
+from examples_server import PATIENCE, Program, curl, raise_limit_of_files, read_all, run_cases
+
 MEMBERS = 1000
 TRANSFERS = 10
-PATIENCE = 120  # seconds, for anything at all
-
-
-class Program:
-    """One of the servers, on a free port, that SIGINT ends."""
-
-    def __init__(self, path):
-        # Started by a shell in the background it would ignore SIGINT.
-        self.process = subprocess.Popen(
-            [path, "0"], stdout=subprocess.PIPE, text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # fmt: skip
-        line = self.process.stdout.readline()
-        self.port = int(re.fullmatch(r"listening on port (\d+)\n", line)[1])
-
-    def connect(self):
-        return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
-
-    def stop(self):
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(PATIENCE)
-        assert self.process.returncode == 0, self.process.returncode
 
 
 class Origin:
@@ -57,13 +35,6 @@ class Origin:
                 self.serve(sock)
 
 
-def read_all(sock):
-    data = b""
-    while piece := sock.recv(65536):
-        data += piece
-    return data
-
-
 def read_head(sock, most=65536):
     data = b""
     while b"\r\n\r\n" not in data:
@@ -71,13 +42,6 @@ def read_head(sock, most=65536):
         assert piece, data
         data += piece
     return data
-
-
-def curl(*args):
-    done = subprocess.run(
-        ["curl", "-sS", "-m", str(PATIENCE), *args], stdout=subprocess.PIPE, check=True, timeout=2 * PATIENCE,
-    )  # fmt: skip
-    return done.stdout
 
 
 BODY = os.urandom(3000001)
@@ -320,26 +284,13 @@ CASES = (
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    print(f"TAP version 13\n1..{len(CASES)}", flush=True)
-    failed = 0
-    programs = [Program(os.path.join(sys.argv[1], name)) for name in ("http_proxy", "chat_server")]
+    raise_limit_of_files()
+    programs = [Program(os.path.join(sys.argv[1], name), "0") for name in ("http_proxy", "chat_server")]
     try:
-        for number, case in enumerate(CASES, 1):
-            try:
-                case(*programs)
-                print(f"ok {number} {case.__name__}", flush=True)
-            except (AssertionError, OSError, subprocess.SubprocessError) as error:
-                failed += 1
-                print(f"# {type(error).__name__}: {error}")
-                print(f"not ok {number} {case.__name__}", flush=True)
+        run_cases(CASES, *programs)
     finally:
         for program in programs:
-            if program.process.poll() is None:
-                program.process.kill()
-                program.process.wait()
-    sys.exit(failed > 0)
+            program.kill()
 
 
 if __name__ == "__main__":
