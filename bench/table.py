@@ -9,7 +9,7 @@ import subprocess
 HEAD = ("figure", "unit", "ours", "value", "peer", "value", "ours/peer: min", "median", "max")
 PACKAGES = (
     "gcc", "libc6", "libboost-context1.74-dev", "liburing-dev", "libuv1-dev", "valgrind",
-    "qemu-system-x86",
+    "qemu-system-x86", "libsqlite3-0", "wrk",
 )  # fmt: skip
 
 
@@ -109,5 +109,5 @@ def environment(build):
         f"compiler      {said(['gcc', '--version']).splitlines()[0]}",
         f"flags         {flags}",
         f"packages      {', '.join(f'{p} {version(p)}' for p in PACKAGES)}",
-        "less is better, but for echoes and coroutines that fit",
+        "less is better, but for echoes, requests and coroutines that fit",
     ]
