@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Python's asyncio as a contender: reads "FIGURE N" lines, does it N times, answers a line.
 
-usage: asyncio_peer.py, started by the program "tasks"
+usage: asyncio_peer.py, started by the programs "tasks" and "blocking"
 """
 
 import asyncio
+import concurrent.futures.thread  # by asyncio only when it is needed
 import sys
 
 
@@ -61,7 +62,16 @@ async def cancelled(n):
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-FIGURES = {f.__name__: f for f in (task, mutex, queue, timer, cancelled)}
+def plus_one(arg):
+    return arg + 1
+
+
+async def blocking(n):
+    for i in range(n):
+        assert await asyncio.to_thread(plus_one, i) == i + 1
+
+
+FIGURES = {f.__name__: f for f in (task, mutex, queue, timer, cancelled, blocking)}
 
 
 async def main():

@@ -28,12 +28,23 @@ def command(kernel, initrd, memory, console, port, counting):
     return argv
 
 
-def run(kernel, init, jobs, memory, counting, limit):
+def add_script(image, script):
+    """A script in /, and the interpreter for it as python3."""
+    interpreter = image.python(script)
+    image.file("/" + os.path.basename(script), script)
+    if interpreter != "/usr/bin/python3":
+        image.link("/usr/bin/python3", interpreter)
+
+
+def run(kernel, init, jobs, memory, counting, limit, script=None):
     """Boots one of .ci/kernels, runs jobs ((name, argv, program, env), ...) with the
-    module, and returns what they printed. Raises RuntimeError if it did not go well."""
+    module, and returns what they printed. A script is there with a Python for it.
+    Raises RuntimeError if it did not go well."""
     with tempfile.TemporaryDirectory() as tmp:
         plan = session.Session(kernels.Kernel(kernel), init, tmp, memory)
         plan.add_module()
+        if script:
+            add_script(plan.image, script)
         for name, argv, program, env in jobs:
             plan.add_job(session.Job(name, argv, limit, env), program)
         for _ in range(session.TRIES):

@@ -2,13 +2,11 @@
 /* Figures of tasks and of what they share: against Boost.Fiber, libuv and Python's asyncio. */
 #define _GNU_SOURCE
 #include <coro.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include <uv.h>
 
+#include "asyncio.h"
 #include "fiber.h"
 #include "rounds.h"
 
@@ -170,42 +168,6 @@ static void coro_cancelled(long n)
 	must(!coro_group_close(&g, 0), "coro_group_close");
 }
 
-/* It ends with the pipe. */
-static void asyncio_start(int in, int out)
-{
-	char *argv[] = { "python3", "-BS", getenv("ASYNCIO"), NULL };
-	posix_spawn_file_actions_t files;
-	pid_t pid;
-
-	must(!!argv[2], "finding ASYNCIO, the script, in the environment");
-	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_adddup2(&files, in, 0);
-	posix_spawn_file_actions_adddup2(&files, out, 1);
-	must(!posix_spawnp(&pid, argv[0], &files, NULL, argv, environ),
-	     "posix_spawnp");
-	posix_spawn_file_actions_destroy(&files);
-}
-
-/* Python has its turns as all others do, told through a pipe how many. */
-static void asyncio(const char *figure, long n)
-{
-	static FILE *to, *from;
-	char line[16];
-	int in[2], out[2];
-
-	if (!to) {
-		must(!pipe2(in, O_CLOEXEC) && !pipe2(out, O_CLOEXEC), "pipe");
-		asyncio_start(in[0], out[1]);
-		close(in[0]);
-		close(out[1]);
-		to = fdopen(in[1], "w");
-		from = fdopen(out[0], "r");
-	}
-	fprintf(to, "%s %ld\n", figure, n);
-	fflush(to);
-	must(!!fgets(line, sizeof(line), from), "python3");
-}
-
 static void asyncio_task(long n)
 {
 	asyncio("task", n);
@@ -232,26 +194,25 @@ static void asyncio_cancelled(long n)
 }
 
 #define FIBER "libboost-fiber1.74-dev"
-#define PYTHON "python3-minimal"
 
 static const struct contender task[] = {
 	{ "libcoro", "", coro_task },
 	{ "libcoro-group", "", coro_group_of_one },
 	{ "boost-fiber-pooled", FIBER, boost_task_pooled },
 	{ "boost-fiber", FIBER, boost_task },
-	{ "asyncio", PYTHON, asyncio_task },
+	{ "asyncio", ASYNCIO_PACKAGE, asyncio_task },
 };
 
 static const struct contender mutex[] = {
 	{ "libcoro", "", coro_mutex },
 	{ "boost-fiber", FIBER, boost_mutex },
-	{ "asyncio", PYTHON, asyncio_mutex },
+	{ "asyncio", ASYNCIO_PACKAGE, asyncio_mutex },
 };
 
 static const struct contender queue[] = {
 	{ "libcoro", "", coro_queue_trip },
 	{ "boost-fiber", FIBER, boost_queue },
-	{ "asyncio", PYTHON, asyncio_queue },
+	{ "asyncio", ASYNCIO_PACKAGE, asyncio_queue },
 };
 
 static const struct contender timer[] = {
@@ -259,7 +220,7 @@ static const struct contender timer[] = {
 	{ "libcoro-rearmed", "", coro_timer_again },
 	{ "libuv", "libuv1-dev", uv_timer },
 	{ "libuv-handle", "libuv1-dev", uv_timer_handles },
-	{ "asyncio", PYTHON, asyncio_timer },
+	{ "asyncio", ASYNCIO_PACKAGE, asyncio_timer },
 };
 
 #define NR(array) (sizeof(array) / sizeof(*(array)))
@@ -293,7 +254,7 @@ static void crowds(void)
 {
 	measure_crowd("cancelled-10000", "libcoro", "", 10000, 10,
 		      coro_cancelled);
-	measure_crowd("cancelled-10000", "asyncio", PYTHON, 10000, 1,
+	measure_crowd("cancelled-10000", "asyncio", ASYNCIO_PACKAGE, 10000, 1,
 		      asyncio_cancelled);
 	measure_crowd("cancelled-10000", "libcoro-1000", "", 1000, 100,
 		      coro_cancelled);
