@@ -4,6 +4,7 @@
 #include "echo.h"
 
 #include <arpa/inet.h>
+#include <coro.h>
 #include <errno.h>
 #include <liburing.h>
 #include <sched.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,9 +38,12 @@ struct server {
 	struct sockaddr_in at;
 };
 
-static struct server servers[] = {
+static struct server portable[] = {
 	{ .name = "libcoro", .package = "", .serve = echo_coro },
 	{ .name = "liburing", .package = "liburing-dev", .serve = echo_ring },
+	{ .name = "liburing-shared",
+	  .package = "liburing-dev",
+	  .serve = echo_ring_shared },
 	{ .name = "libcoro-stream", .package = "", .serve = echo_coro_stream },
 	{ .name = "liburing-stream",
 	  .package = "liburing-dev",
@@ -46,7 +51,21 @@ static struct server servers[] = {
 	{ .name = "libuv", .package = "libuv1-dev", .serve = echo_uv },
 };
 
-#define NR_SERVERS (sizeof(servers) / sizeof(*servers))
+/* What it costs that a loop can be handed over. */
+static struct server device[] = {
+	{ .name = "libcoro-handoff", .package = "", .serve = echo_coro_handoff },
+	{ .name = "libcoro", .package = "", .serve = echo_coro },
+	{ .name = "liburing-shared",
+	  .package = "liburing-dev",
+	  .serve = echo_ring_shared },
+	{ .name = "liburing", .package = "liburing-dev", .serve = echo_ring },
+};
+
+#define NR(array) (sizeof(array) / sizeof(*(array)))
+#define MAX_SERVERS NR(portable)
+
+static struct server *servers = portable;
+static size_t nr_servers = NR(portable);
 
 /* One connection of the load: a message is out, or its echo is coming in. */
 struct conn {
@@ -71,12 +90,13 @@ static double clock_sec(clockid_t clock)
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
+/* Where there is one processor only, it is for all. */
 static void pin(int cpu)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
+	CPU_SET(cpu % get_nprocs(), &set);
 	must(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity");
 }
 
@@ -229,17 +249,17 @@ static void print(const char *what, int nr, const double *rates, size_t server)
 
 static void figure(int nr)
 {
-	double rate[NR_SERVERS][ROUNDS], cpu_rate[NR_SERVERS][ROUNDS];
+	double rate[MAX_SERVERS][ROUNDS], cpu_rate[MAX_SERVERS][ROUNDS];
 
 	/* Each round begins with another. */
 	for (size_t r = 0; r < ROUNDS; r++) {
-		for (size_t i = 0; i < NR_SERVERS; i++) {
-			size_t s = (r + i) % NR_SERVERS;
+		for (size_t i = 0; i < nr_servers; i++) {
+			size_t s = (r + i) % nr_servers;
 
 			measure(&servers[s], nr, &rate[s][r], &cpu_rate[s][r]);
 		}
 	}
-	for (size_t s = 0; s < NR_SERVERS; s++) {
+	for (size_t s = 0; s < nr_servers; s++) {
 		print("rate", nr, rate[s], s);
 		print("cpurate", nr, cpu_rate[s], s);
 	}
@@ -253,7 +273,11 @@ int main(int argc, char **argv)
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
 	alarm(LIMIT_SEC);
-	for (size_t s = 0; s < NR_SERVERS; s++)
+	if (!strcmp(coro_backend(), "device")) {
+		servers = device;
+		nr_servers = NR(device);
+	}
+	for (size_t s = 0; s < nr_servers; s++)
 		start(&servers[s]);
 	pin(1);
 	must(!io_uring_queue_init(4 * MAX_CONNS, &ring, 0), "io_uring_setup");
@@ -263,7 +287,7 @@ int main(int argc, char **argv)
 		must(nr > 0 && nr <= MAX_CONNS, "counting connections");
 		figure(nr);
 	}
-	for (size_t s = 0; s < NR_SERVERS; s++) {
+	for (size_t s = 0; s < nr_servers; s++) {
 		kill(servers[s].pid, SIGKILL);
 		waitpid(servers[s].pid, NULL, 0);
 	}

@@ -3,6 +3,8 @@
 #ifndef CORO_BENCH_ECHO_H
 #define CORO_BENCH_ECHO_H
 
+#include <stdint.h>
+
 /* Room for what one connection receives at once. */
 #define ECHO_BYTES 2048
 /* Buffers that the multishot servers share, as many as the library has. */
@@ -13,9 +15,20 @@
 void echo_coro(int listener);
 void echo_coro_stream(int listener);
 
-/* liburing and a state machine per connection; the second with multishot receive. */
+/* In a loop that can be handed over. */
+void echo_coro_handoff(int listener);
+
+/* In a loop with CORO_RUN_F_*, beside a coroutine of @other unless that is NULL. */
+void echo_coro_beside(int listener, uint64_t flags, long (*other)(void *arg),
+		      void *arg);
+
+/*
+ * liburing and a state machine per connection; the second with multishot receive, the
+ * third with a ring whose work a thread of the kernel's does.
+ */
 void echo_ring(int listener);
 void echo_ring_stream(int listener);
+void echo_ring_shared(int listener);
 
 /* libuv, callbacks. */
 void echo_uv(int listener);

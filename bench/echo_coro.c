@@ -42,6 +42,8 @@ static long serve_stream(void *arg)
 struct server {
 	int listener;
 	long (*serve)(void *arg);
+	long (*other)(void *arg);
+	void *arg;
 };
 
 static long accept_all(void *arg)
@@ -50,6 +52,7 @@ static long accept_all(void *arg)
 	struct coro_acceptor *a;
 	int fd;
 
+	must(!s->other || !coro_spawn(s->other, s->arg), "coro_spawn");
 	must(!coro_acceptor_new(&a, s->listener, 0), "coro_acceptor_new");
 	while ((fd = coro_acceptor_next(a, CORO_NEVER)) >= 0)
 		if (coro_spawn(s->serve, (void *)(intptr_t)fd))
@@ -58,16 +61,39 @@ static long accept_all(void *arg)
 	return fd;
 }
 
+static void serve_all(struct server *s, uint64_t flags)
+{
+	struct coro_loop_opts opts = { .size = sizeof(opts), .flags = flags };
+
+	must(!coro_run_opts(accept_all, s, &opts, NULL), "coro_run_opts");
+}
+
+void echo_coro_beside(int listener, uint64_t flags, long (*other)(void *arg),
+		      void *arg)
+{
+	struct server s = {
+		.listener = listener,
+		.serve = serve,
+		.other = other,
+		.arg = arg,
+	};
+
+	serve_all(&s, flags);
+}
+
 void echo_coro(int listener)
 {
-	struct server s = { .listener = listener, .serve = serve };
+	echo_coro_beside(listener, 0, NULL, NULL);
+}
 
-	must(!coro_run(accept_all, &s), "coro_run");
+void echo_coro_handoff(int listener)
+{
+	echo_coro_beside(listener, CORO_RUN_F_HANDOFF, NULL, NULL);
 }
 
 void echo_coro_stream(int listener)
 {
 	struct server s = { .listener = listener, .serve = serve_stream };
 
-	must(!coro_run(accept_all, &s), "coro_run");
+	serve_all(&s, 0);
 }

@@ -53,6 +53,7 @@ static struct io_uring_sqe *sqe_for(struct step *s, struct conn *c,
 
 	if (!sqe) {
 		io_uring_submit(&ring);
+		io_uring_sqring_wait(&ring);
 		sqe = io_uring_get_sqe(&ring);
 		must(!!sqe, "io_uring_get_sqe");
 	}
@@ -234,20 +235,25 @@ static void accepted(struct conn *a, int res, unsigned int flags)
 		accept_op();
 }
 
-/* As the library makes its ring, see userlib/ring.c. */
-static void set_up(int listener)
+/* The two ways in which the library makes its ring, see userlib/ring.c. */
+#define OWN_RING                                                   \
+	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | \
+	 IORING_SETUP_TASKRUN_FLAG)
+#define SHARED_RING IORING_SETUP_SQPOLL
+
+static void set_up(int listener, unsigned int flags)
 {
 	struct io_uring_params p = {
-		.flags = IORING_SETUP_SINGLE_ISSUER |
-			 IORING_SETUP_DEFER_TASKRUN |
-			 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL |
-			 IORING_SETUP_CQSIZE,
+		.flags = flags | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE,
+		.sq_thread_idle = 1,
 		.cq_entries = 4096,
 	};
 
 	must(!io_uring_queue_init_params(256, &ring, &p), "io_uring_setup");
-	must(io_uring_register_ring_fd(&ring) == 1, "io_uring_register");
 	acceptor.fd = listener;
+	if (flags == OWN_RING)
+		must(io_uring_register_ring_fd(&ring) == 1,
+		     "io_uring_register");
 }
 
 static void set_up_buffers(void)
@@ -288,13 +294,19 @@ static void serve(void)
 
 void echo_ring(int listener)
 {
-	set_up(listener);
+	set_up(listener, OWN_RING);
 	serve();
 }
 
 void echo_ring_stream(int listener)
 {
-	set_up(listener);
+	set_up(listener, OWN_RING);
 	set_up_buffers();
+	serve();
+}
+
+void echo_ring_shared(int listener)
+{
+	set_up(listener, SHARED_RING);
 	serve();
 }
