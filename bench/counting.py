@@ -14,10 +14,16 @@ import kernel as kernels  # noqa: E402
 import machine  # noqa: E402
 import session  # noqa: E402
 
+# A disk in which each command takes so long, but for the clock that counts; Debian's
+# kernels have its driver built in.
+SLOW_DISK = [
+    "-blockdev", "driver=null-co,node-name=slow,size=1048576,latency-ns=50000000",
+    "-device", "nvme,serial=slow,drive=slow",
+]  # fmt: skip
 COUNTING = ["-accel", "tcg", "-smp", "1", "-icount", "shift=0,sleep=off"]
 
 
-def command(kernel, initrd, memory, console, port, counting):
+def command(kernel, initrd, memory, console, port, counting, options):
     """The command of the tests' machine, with another clock if it is to count."""
     argv = machine.qemu_command(kernel, initrd, memory, console, port)
     if counting:
@@ -25,7 +31,7 @@ def command(kernel, initrd, memory, console, port, counting):
             at = argv.index(option)
             del argv[at : at + 2]
         argv += COUNTING
-    return argv
+    return argv + list(options)
 
 
 def add_script(image, script):
@@ -36,10 +42,10 @@ def add_script(image, script):
         image.link("/usr/bin/python3", interpreter)
 
 
-def run(kernel, init, jobs, memory, counting, limit, script=None):
+def run(kernel, init, jobs, memory, counting, limit, script=None, options=()):
     """Boots one of .ci/kernels, runs jobs ((name, argv, program, env), ...) with the
-    module, and returns what they printed. A script is there with a Python for it.
-    Raises RuntimeError if it did not go well."""
+    module, and returns what they printed. A script is there with a Python for it;
+    options are QEMU's. Raises RuntimeError if it did not go well."""
     with tempfile.TemporaryDirectory() as tmp:
         plan = session.Session(kernels.Kernel(kernel), init, tmp, memory)
         plan.add_module()
@@ -48,7 +54,7 @@ def run(kernel, init, jobs, memory, counting, limit, script=None):
         for name, argv, program, env in jobs:
             plan.add_job(session.Job(name, argv, limit, env), program)
         for _ in range(session.TRIES):
-            text = boot(plan, tmp, limit, counting)
+            text = boot(plan, tmp, limit, counting, options)
             if " init\n" in text:
                 break
     ends = [line.split()[2:] for line in text.splitlines() if " end " in line]
@@ -57,15 +63,22 @@ def run(kernel, init, jobs, memory, counting, limit, script=None):
     return text
 
 
-def boot(plan, tmp, limit, counting):
+def show_progress(text):
+    """What programs say of how far they are, as they do on this side."""
+    for line in text.splitlines():
+        if ": round " in line:
+            print(line, file=sys.stderr)
+
+
+def boot(plan, tmp, limit, counting, options):
     nonce = secrets.token_hex(8)
     initrd, console, port = (os.path.join(tmp, n) for n in ("initrd", "console.log", "port.log"))
     plan.image.data("/plan", plan.plan(nonce))
     plan.image.write(initrd)
-    argv = command(plan.kernel.image, initrd, plan.memory, console, port, counting)
+    argv = command(plan.kernel.image, initrd, plan.memory, console, port, counting, options)
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as qemu:
         try:
-            machine.watch(qemu, port, nonce, limit, None)
+            machine.watch(qemu, port, nonce, limit, show_progress)
         finally:
             qemu.kill()
     return machine.read(port)
