@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Pools and work: memory, descriptors and threads run out at each point, and all is accounted for. */
+/* Pools and work: memory, descriptors and threads run out at each point; all is accounted for. */
 #include <sys/resource.h>
 
 #include "lib_fault.h"
@@ -18,9 +18,11 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 			  void *(*fn)(void *), void *arg)
 {
-	if (thread_at && !--thread_at)
-		return EAGAIN;
-	return __real_pthread_create(thread, attr, fn, arg);
+	int err = EAGAIN;
+
+	if (!thread_at || --thread_at)
+		err = __real_pthread_create(thread, attr, fn, arg);
+	return err;
 }
 
 /* A thread for which there is no memory cannot be made. */

@@ -31,9 +31,8 @@ static long cancel_unstarted(void *arg)
 	}
 	EXPECT_EQ(0, counted(&disposals));
 	let_go(&h);
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 10; i++)
 		EXPECT_EQ(i % 2 ? 0 : -ECANCELED, end_work(w[i]));
-	}
 	/* Each of the two counts one thing only. */
 	EXPECT_EQ(5, counted(&disposals));
 	EXPECT_EQ(5, counted(&entries));

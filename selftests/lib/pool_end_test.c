@@ -93,7 +93,7 @@ static pthread_t holder;
 static void *let_go_at_the_end(void *arg)
 {
 	while (!coro_pool_spawn(ending, give_arg, arg))
-		sched_yield();
+		usleep(100);
 	coro_pool_put(ending);
 	sem_post(&hold.go);
 	return NULL;
