@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Where work runs: unstarted goes to who has time, pinned and started stays; any giver. */
+#include <sched.h>
+
 #include "lib_pool.h"
 
 LIB_FIXTURE(pool_move)
@@ -91,6 +93,7 @@ TEST_F(pool_move, work_from_outside_moves_to_a_loop_that_sleeps)
 struct riser {
 	long (*rise)(void *arg); /* on that loop: ends with the computation */
 	void *(*give)(void *arg); /* in a thread */
+	unsigned int loop, turns;
 	struct coro_pool *pool;
 	int fd[2];
 	sem_t done;
@@ -164,7 +167,7 @@ static long give_as_it_sleeps(void *arg)
 	sem_init(&r->done, 0, 0);
 	for (int i = 0; i < 5; i++)
 		coro_work_put(start_on(0, sleep_far, NULL));
-	w = start_on(1, r->rise, r);
+	w = start_on(r->loop, r->rise, r);
 	EXPECT_EQ(0, coro_sleep(CORO_MSEC));
 	pthread_create(&thread, NULL, r->give, r);
 	EXPECT_EQ(0, end_work(w));
@@ -177,7 +180,9 @@ static long give_as_it_sleeps(void *arg)
 
 TEST_F(pool_move, work_moves_away_from_a_loop_that_woke_to_compute)
 {
-	struct riser r = { .rise = read_and_compute, .give = wake_and_give };
+	struct riser r = { .rise = read_and_compute,
+			   .give = wake_and_give,
+			   .loop = 1 };
 
 	for (int i = 0; i < 40; i++)
 		EXPECT_EQ(0, run_pool(2, give_as_it_sleeps, &r));
@@ -185,10 +190,135 @@ TEST_F(pool_move, work_moves_away_from_a_loop_that_woke_to_compute)
 
 TEST_F(pool_move, work_moves_away_from_a_loop_whose_pinned_work_computes)
 {
-	struct riser r = { .rise = await_computation, .give = give_and_pin };
+	struct riser r = { .rise = await_computation,
+			   .give = give_and_pin,
+			   .loop = 1 };
 
 	for (int i = 0; i < 40; i++)
 		EXPECT_EQ(0, run_pool(2, give_as_it_sleeps, &r));
+}
+
+/* One loop computes; of the two that sleep, who gets up takes what computes as well. */
+static void *give_two(void *arg)
+{
+	struct riser *r = arg;
+
+	EXPECT_EQ(0, coro_pool_spawn(r->pool, compute, r));
+	EXPECT_EQ(0, coro_pool_spawn(r->pool, end_computation, r));
+	return NULL;
+}
+
+static long sleep_beside_a_busy_loop(void *arg)
+{
+	struct riser *r = arg;
+	pthread_t thread;
+	struct hold h;
+
+	r->pool = coro_pool_self();
+	for (unsigned int i = 0; i < 10; i++)
+		coro_work_put(start_on(i % 2 * 2, sleep_far, NULL));
+	hold_up(&h, 1);
+	/* Whose turn it is to be given work differs. */
+	for (unsigned int i = 0; i < r->turns; i++)
+		EXPECT_EQ(0, end_work(start_work(give_arg, NULL, NULL)));
+	EXPECT_EQ(0, coro_sleep(CORO_MSEC));
+	pthread_create(&thread, NULL, r->give, r);
+	EXPECT_EQ(0, coro_event_wait(&r->computed, CORO_NEVER));
+	pthread_join(thread, NULL);
+	let_go(&h);
+	return 0;
+}
+
+TEST_F(pool_move, thief_that_computes_calls_another)
+{
+	struct riser r = { .give = give_two };
+
+	sem_init(&r.done, 0, 0);
+	for (r.turns = 0; r.turns < 40; r.turns++) {
+		EXPECT_EQ(0, coro_event_init(&r.computed, CORO_SHARED));
+		EXPECT_EQ(0, run_pool(3, sleep_beside_a_busy_loop, &r));
+		EXPECT_EQ(0, coro_event_fini(&r.computed));
+	}
+	sem_destroy(&r.done);
+}
+
+/* A loop falls asleep as work is given to one that computes, again and again. */
+struct sleeper {
+	struct coro_pool *pool;
+	struct coro *coro;
+	int next; /* how many are asked for */
+};
+
+static long wake_sleeper(void *arg)
+{
+	struct sleeper *s = arg;
+
+	return coro_wake(s->coro, 1);
+}
+
+enum { SLEEPS = 3000 };
+
+static void *give_one_by_one(void *arg)
+{
+	struct sleeper *s = arg;
+	uint64_t dice = 1;
+
+	for (int i = 0; i < SLEEPS; i++) {
+		while (counted(&s->next) <= i)
+			sched_yield();
+		for (volatile int n = (int)(rnd(&dice) % 3000); n > 0; n--)
+			;
+		EXPECT_EQ(0, coro_pool_spawn(s->pool, wake_sleeper, s));
+	}
+	return NULL;
+}
+
+static long fall_asleep(void *arg)
+{
+	struct sleeper s = { .pool = coro_pool_self(), .coro = coro_self() };
+	pthread_t thread;
+	struct hold h;
+	uint64_t message;
+
+	(void)arg;
+	for (int i = 0; i < 5; i++)
+		coro_work_put(start_on(0, sleep_far, NULL));
+	hold_up(&h, 1);
+	pthread_create(&thread, NULL, give_one_by_one, &s);
+	for (int i = 0; i < SLEEPS; i++) {
+		count(&s.next);
+		EXPECT_EQ(0, coro_recv(&message, CORO_NEVER));
+	}
+	pthread_join(thread, NULL);
+	let_go(&h);
+	return 0;
+}
+
+TEST_F(pool_move, work_that_is_given_as_a_loop_falls_asleep_is_found)
+{
+	EXPECT_EQ(0, run_pool(2, fall_asleep, NULL));
+}
+
+/* The loop that is called for a third one's work gets up to compute. */
+static long give_beside_a_busy_loop(void *arg)
+{
+	struct hold h;
+	long ret;
+
+	hold_up(&h, 1);
+	ret = give_as_it_sleeps(arg);
+	let_go(&h);
+	return ret;
+}
+
+TEST_F(pool_move, loop_that_is_called_and_computes_calls_another)
+{
+	struct riser r = { .rise = read_and_compute,
+			   .give = wake_and_give,
+			   .loop = 2 };
+
+	for (int i = 0; i < 60; i++)
+		EXPECT_EQ(0, run_pool(3, give_beside_a_busy_loop, &r));
 }
 
 static long where_always(void *arg)
