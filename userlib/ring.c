@@ -36,7 +36,7 @@ static bool coro__ring_knows(struct coro__loop *loop, int opcode)
  * it has a task of its own for that.
  */
 #define CORO__SHARED_RING (IORING_SETUP_SQPOLL | IORING_SETUP_SUBMIT_ALL)
-/* Milliseconds for which that one looks for more before it sleeps. */
+/* Milliseconds for which that one looks for more before it sleeps, rounded up to ticks. */
 #define CORO__SHARED_IDLE 1
 
 static int coro__ring_open(struct coro__loop *loop, struct io_uring_params *p,

@@ -56,8 +56,9 @@ extern "C" {
  * coro_blocking_cancelled() only what came before it last slept.
  *
  * The ring of such a loop has a thread in the kernel which does the work (SQPOLL), and
- * which is busy for a millisecond after the last: loops that call nothing that blocks
- * are better off without this flag.
+ * which looks for more for a tick or two of the kernel's clock after the last, some
+ * 7 ms at 250 Hz: under little load it can take most of a processor. Loops that call
+ * nothing that blocks are better off without this flag (bench/README.md).
  *
  * Needs CORO_FEAT_HANDOFF of /dev/coro. Without it, in a deterministic run, and where
  * such a ring or its thread cannot be made (a limit, no memory, a filter of

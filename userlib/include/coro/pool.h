@@ -204,8 +204,8 @@ struct coro_work_opts {
 
 /**
  * coro_work_start() - give work to a pool
- * @ret_work: the work, with one reference; NULL if nobody wants it. With it a failure is
- *	for coro_work_join() to tell, and is not reported.
+ * @ret_work: the work, with one reference; NULL if nobody wants it. As long as there is
+ *	one, a failure is for coro_work_join() to tell; else it is reported.
  * @p: the pool.
  * @fn: as for coro_pool_spawn().
  * @arg: passed to @fn; stays the caller's if the call fails.
