@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "device.h"
@@ -68,16 +69,18 @@ static int coro__device_setup(struct coro__space *sp)
 	return -ENOMEM;
 }
 
+/* Not open() and close(), where pthread_cancel() could end the thread with them. */
 static int coro__device_open(struct coro__space *sp)
 {
 	int err;
 
-	sp->fd = open("/dev/coro", O_RDWR | O_CLOEXEC);
+	sp->fd = (int)syscall(SYS_openat, AT_FDCWD, "/dev/coro",
+			      O_RDWR | O_CLOEXEC);
 	if (sp->fd < 0)
 		return -errno;
 	err = coro__device_setup(sp);
 	if (err) {
-		close(sp->fd);
+		syscall(SYS_close, sp->fd);
 		sp->fd = -1;
 	}
 	return err;
@@ -87,7 +90,7 @@ static void coro__device_close(struct coro__space *sp)
 {
 	munmap(sp->stacks, sp->stacks_bytes);
 	munmap(sp->table, sp->table_bytes);
-	close(sp->fd);
+	syscall(SYS_close, sp->fd);
 	free(sp->events);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "device.h"
@@ -304,7 +305,8 @@ static void coro__device_close_fd(int fd)
 {
 	int saved = errno;
 
-	close(fd);
+	/* Not close(), where pthread_cancel() could end the thread. */
+	syscall(SYS_close, fd);
 	errno = saved;
 }
 

@@ -311,4 +311,28 @@ TEST_F(pool_end, process_may_exit_while_a_pool_runs)
 	}
 }
 
+static void give_and_join(void *arg)
+{
+	struct coro_work *w = start_work(give_arg, (void *)17, NULL);
+
+	EXPECT_EQ(17, end_work(w));
+	EXPECT_EQ(18, end_work(*(struct coro_work **)arg));
+}
+
+static long defer_work(void *arg)
+{
+	static struct coro_work *before;
+
+	(void)arg;
+	before = start_work(give_arg, (void *)18, NULL);
+	EXPECT_EQ(0, coro_defer(give_and_join, &before));
+	return 23;
+}
+
+TEST_F(pool_end, pool_goes_on_while_its_first_function_does_what_it_deferred)
+{
+	EXPECT_EQ(23, run_pool(1, defer_work, NULL));
+	EXPECT_EQ(23, run_pool(3, defer_work, NULL));
+}
+
 TEST_HARNESS_MAIN

@@ -522,4 +522,41 @@ TEST_F(pool_move, handles_are_joined_on_other_loops)
 	EXPECT_EQ(0, run_pool(2, join_exported, (void *)11L));
 }
 
+/* Pinned work that is there for ever, as each gives the next. */
+static struct {
+	long links;
+	bool passed;
+} chain;
+
+static long next_link(void *arg)
+{
+	const struct coro_work_opts here = on_loop(0);
+
+	if (!chain.passed && chain.links++ < 100000)
+		EXPECT_EQ(0, coro_work_start(NULL, coro_pool_self(), next_link,
+					     arg, &here));
+	return 0;
+}
+
+static long pass(void *arg)
+{
+	chain.passed = true;
+	return (long)arg;
+}
+
+static long pass_the_chain(void *arg)
+{
+	struct coro_work *first = start_on(0, next_link, NULL);
+	struct coro_work *other = start_work(pass, arg, NULL);
+
+	EXPECT_EQ(0, end_work(other));
+	EXPECT_EQ(0, end_work(first));
+	return chain.links;
+}
+
+TEST_F(pool_move, pinned_work_keeps_no_other_waiting)
+{
+	EXPECT_GT(1000, run_pool(1, pass_the_chain, NULL));
+}
+
 TEST_HARNESS_MAIN

@@ -472,4 +472,82 @@ TEST_F(pool_run, several_run_at_once_and_in_turns)
 		EXPECT_EQ(i, run_pool(3, run_two_at_once, (void *)i));
 }
 
+static void *run_at_once(void *arg)
+{
+	run_pool(8, give_arg, arg);
+	return NULL;
+}
+
+static int threads_now(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	int nr = -2;
+
+	while (readdir(dir))
+		nr++;
+	closedir(dir);
+	return nr;
+}
+
+TEST_F(pool_run, caller_that_is_cancelled_leaves_no_thread)
+{
+	int before = threads_now();
+	int fds = open_fds();
+	pthread_t thread;
+
+	for (int i = 0; i < 15; i++) {
+		ASSERT_EQ(0, pthread_create(&thread, NULL, run_at_once, NULL));
+		usleep((useconds_t)i * 60);
+		pthread_cancel(thread);
+		pthread_join(thread, NULL);
+	}
+	/* One that was joined may take some more to be gone. */
+	while (threads_now() > before)
+		usleep(1000);
+	EXPECT_EQ(fds, open_fds());
+}
+
+static long nap_in_kernel(void *arg)
+{
+	usleep(2000);
+	return (long)arg;
+}
+
+static long block(void *arg)
+{
+	long value = POISON_LONG;
+
+	EXPECT_EQ(0, coro_blocking(nap_in_kernel, arg, &value));
+	return value;
+}
+
+static long block_everywhere(void *arg)
+{
+	struct coro_work *w[30];
+
+	(void)arg;
+	for (long i = 0; i < 30; i++)
+		w[i] = start_on(i % 3, block, (void *)i);
+	for (long i = 0; i < 30; i++)
+		EXPECT_EQ(i, end_work(w[i]));
+	for (long i = 0; i < 30; i++)
+		w[i] = start_work(block, (void *)i, NULL);
+	for (long i = 0; i < 30; i++)
+		EXPECT_EQ(i, end_work(w[i]));
+	return 24;
+}
+
+TEST_F(pool_run, loops_that_are_handed_over_do_their_work)
+{
+	const struct coro_loop_opts loop = { .size = sizeof(loop),
+					     .flags = CORO_RUN_F_HANDOFF };
+	const struct coro_pool_opts opts = { .size = sizeof(opts),
+					     .loops = 3,
+					     .loop = &loop };
+	long value = POISON_LONG;
+
+	EXPECT_EQ(0, coro_pool_run(block_everywhere, NULL, &opts, &value));
+	EXPECT_EQ(24, value);
+}
+
 TEST_HARNESS_MAIN
