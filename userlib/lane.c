@@ -98,8 +98,9 @@ int coro__lane_push(struct coro__lane *lane, struct coro_work *w, bool pinned)
  *	giver: calling? leave it	lane: looks at all queues
  *
  * If it was still being called then it looks later, and finds both. It takes one, and
- * calls another for the rest, in coro__lane_answer(). If the first lets its call go, as the lane has got up by
- * itself, that may sleep again by now and have looked before the second came:
+ * calls another for the rest, in coro__lane_answer(). If the first lets its call go, as
+ * the lane has got up by itself, that may sleep again by now and have looked before the
+ * second came:
  *
  *	first: calling = lane
  *	first: asleep? no		lane: asleep = true

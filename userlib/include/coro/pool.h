@@ -89,8 +89,9 @@ struct coro_pool_opts {
  * ended, and the threads.
  *
  * A coroutine that ends its thread by pthread_exit() ends that thread's loop: what ran
- * there is lost, and work in it joined with -EOWNERDEAD, as is what was to start there and
- * nowhere else; what had not started goes to the other loops. If it is the caller's thread, the pool ends.
+ * there is lost, and work in it joined with -EOWNERDEAD, as is what was to start there
+ * and nowhere else. What else had not started goes to the other loops. If it is the
+ * caller's thread, the pool ends.
  *
  * Context: thread, not coroutine.
  * Return: as coro_run_opts(), of any of the loops; then @fn was not called. Besides
