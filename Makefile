@@ -41,7 +41,8 @@ help:
 	@echo 'make tsan       the same with the thread sanitizer'
 	@echo 'make lint       only the checks of the sources'
 	@echo 'make bench      measure'
-	@echo 'make module     coro.ko for KERNEL, in build/module/'
+	@echo 'make module     coro.ko for KERNEL, in build/module/; NO_HANDOFF=1 for one that'
+	@echo '                uses no preempt notifiers'
 	@echo 'make man        the manual pages of the library, in build/man/'
 	@echo 'make install    library, headers, manuals; PREFIX=/usr/local, DESTDIR='
 	@echo 'make clean      remove build/; what was fetched stays in the cache, see .ci/cache'
@@ -93,7 +94,8 @@ examples: lib
 	$(MAKE) -C examples O=$(B)/examples LIB=$(B)/lib
 
 module:
-	+.ci/build-module $(notdir $(KERNEL)) $(headers) KCFLAGS=-Werror
+	+.ci/build-module $(notdir $(KERNEL))$(if $(NO_HANDOFF),-no-handoff) $(headers) \
+		KCFLAGS='-Werror $(if $(NO_HANDOFF),-DCORO_NO_HANDOFF)'
 
 tests: lib
 	+$(TESTBUILD) OUTPUT=$(B)/selftests/static LIBCORO=$(B)/lib STATIC=1

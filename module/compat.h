@@ -109,9 +109,10 @@ coro_compat_hrtimer_setup(struct hrtimer *timer,
 
 /*
  * Preempt notifiers. They come with KVM; without them no thread becomes a worker,
- * and what is said of watching them is dead code.
+ * and what is said of watching them is dead code. Who builds with CORO_NO_HANDOFF
+ * defined does without as well.
  */
-#ifdef CONFIG_PREEMPT_NOTIFIERS
+#if defined(CONFIG_PREEMPT_NOTIFIERS) && !defined(CORO_NO_HANDOFF)
 static inline bool coro_compat_can_handoff(void)
 {
 	return true;
@@ -132,6 +133,15 @@ coro_compat_count_notifiers(const struct preempt_ops *ops)
 	return nr;
 }
 #else
+/* Names of our own: the kernel's may be there and are not to be used. */
+#define preempt_ops coro_compat_preempt_ops
+#define preempt_notifier coro_compat_preempt_notifier
+#define preempt_notifier_init coro_compat_preempt_notifier_init
+#define preempt_notifier_inc coro_compat_preempt_notifier_inc
+#define preempt_notifier_dec coro_compat_preempt_notifier_dec
+#define preempt_notifier_register coro_compat_preempt_notifier_register
+#define preempt_notifier_unregister coro_compat_preempt_notifier_unregister
+
 struct preempt_notifier;
 
 struct preempt_ops {

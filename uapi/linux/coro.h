@@ -144,7 +144,8 @@
 /**
  * CORO_FEAT_HANDOFF - the kernel tells when a worker blocks.
  *
- * Clear where it has no preempt notifiers; then ATTACH is EOPNOTSUPP.
+ * Clear where it has no preempt notifiers, or the module was built to use none; then
+ * ATTACH is EOPNOTSUPP.
  */
 #define CORO_FEAT_HANDOFF	(1ULL << 1)
 
