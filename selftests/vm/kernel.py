@@ -51,8 +51,9 @@ class Kernel:
         with open(path, encoding="utf-8") as f:
             return f"{option}=y\n" in f
 
-    def module(self):
-        """The path of coro.ko, after building it."""
+    def module(self, handoff=True):
+        """The path of coro.ko, after building it, with or without hand-off."""
         # DEBUG has had its say in the name.
-        make("module", f"KERNEL={self.asked}", "DEBUG=")
-        return os.path.join(BUILD, "module", self.name, "coro.ko")
+        make("module", f"KERNEL={self.asked}", "DEBUG=", "NO_HANDOFF=" + ("" if handoff else "1"))
+        folder = self.name if handoff else self.name + "-no-handoff"
+        return os.path.join(BUILD, "module", folder, "coro.ko")

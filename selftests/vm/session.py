@@ -44,10 +44,10 @@ class Session:
         self.tries = TRIES
         self.silence = None
 
-    def add_module(self):
+    def add_module(self, handoff=True):
         """Builds the module for the kernel; it is loaded first and unloaded last."""
         self.module = True
-        self.image.file("/coro.ko", self.kernel.module())
+        self.image.file("/coro.ko", self.kernel.module(handoff))
 
     def add_job(self, job, program=None):
         """Adds a job; program is the file on this side that its argv[0] is."""
