@@ -155,6 +155,9 @@ int coro__thread_ready(struct coro__thread **ret_thread);
 /* What the thread has is given back when it ends: 0, or a negative errno. */
 int coro__thread_keep(struct coro__thread *t);
 
+/* First of all in a thread of the library, which is called that. */
+void coro__thread_begin(const char *name);
+
 /* For a thread of the library: all signals but those that are for who has a fault. */
 void coro__faults_only(sigset_t *ret_set);
 

@@ -347,7 +347,7 @@ static void *coro__hand_main(void *arg)
 	struct coro__start *start = arg;
 	struct coro__hand h = { .crew = start->crew, .forks = coro__forks() };
 
-	pthread_setname_np(pthread_self(), "coro-hand");
+	coro__thread_begin("coro-hand");
 	list_init(&h.link);
 	coro__hand_self = &h;
 	pthread_cleanup_push(coro__hand_lost, &h);

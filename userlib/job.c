@@ -235,7 +235,7 @@ static void *coro__worker_main(void *arg)
 	struct coro__worker w;
 
 	(void)arg;
-	pthread_setname_np(pthread_self(), "coro-blocking");
+	coro__thread_begin("coro-blocking");
 	list_init(&w.link);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

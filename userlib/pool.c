@@ -195,7 +195,7 @@ static void *coro__lane_thread(void *arg)
 	int err;
 
 	snprintf(name, sizeof(name), "coro-loop-%u", lane->index);
-	pthread_setname_np(pthread_self(), name);
+	coro__thread_begin(name);
 	err = coro_thread_init(&p->thread);
 	if (!err) {
 		coro__own.lane = lane;

@@ -57,6 +57,19 @@ static inline uint64_t coro__fpcw(void)
 #endif
 }
 
+/* Those that a program begins with: so say the ABIs. */
+static inline void coro__fpcw_reset(void)
+{
+#if defined(__x86_64__)
+	const uint32_t mxcsr = 0x1f80;
+	const uint16_t x87 = 0x37f;
+
+	__asm__ volatile("ldmxcsr %0\n\tfldcw %1" : : "m"(mxcsr), "m"(x87));
+#else
+	__asm__ volatile("msr fpcr, %0" : : "r"(UINT64_C(0)));
+#endif
+}
+
 /*
  * Lay a first frame below @top so that switching to the returned stack pointer
  * enters coro__main(arg). @top must be 16-byte aligned.

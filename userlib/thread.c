@@ -13,6 +13,7 @@
 #include "remote.h"
 #include "report.h"
 #include "sim.h"
+#include "switch.h"
 
 __thread struct coro__thread coro__own;
 __thread struct coro__thread *coro__lent;
@@ -82,6 +83,13 @@ static void coro__thread_forked(void)
 	coro__nr_forks++;
 	coro__interrupt_forked();
 	coro__blocking_forked();
+}
+
+void coro__thread_begin(const char *name)
+{
+	pthread_setname_np(pthread_self(), name);
+	/* Its maker's otherwise, who may be any coroutine. */
+	coro__fpcw_reset();
 }
 
 void coro__faults_only(sigset_t *ret_set)

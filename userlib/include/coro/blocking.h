@@ -10,6 +10,7 @@
  * - It sees a copy of the caller's context variables (coro/context.h). What it sets
  *   ends with it.
  * - errno is 0 at its start, and nobody sees what it is in the end: return it.
+ * - Rounding and other modes of floating point are those that a program begins with.
  * - Thread-local variables are those of some thread. What is in them does not come
  *   from the caller, and the next call may find something else.
  * - All signals are blocked, except those that a fault raises; but not in a loop with
