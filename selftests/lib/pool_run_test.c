@@ -478,20 +478,31 @@ static void *run_at_once(void *arg)
 	return NULL;
 }
 
-static int threads_now(void)
+/* Threads of pools that are there. */
+static int pool_threads(void)
 {
 	DIR *dir = opendir("/proc/self/task");
-	int nr = -2;
+	struct dirent *task;
+	int nr = 0;
 
-	while (readdir(dir))
-		nr++;
+	while ((task = readdir(dir))) {
+		char path[300], name[16] = "";
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm",
+			 task->d_name);
+		f = fopen(path, "r");
+		if (f && fgets(name, sizeof(name), f))
+			nr += !strncmp(name, "coro-loop", 9);
+		if (f)
+			fclose(f);
+	}
 	closedir(dir);
 	return nr;
 }
 
 TEST_F(pool_run, caller_that_is_cancelled_leaves_no_thread)
 {
-	int before = threads_now();
 	int fds = open_fds();
 	pthread_t thread;
 
@@ -502,7 +513,7 @@ TEST_F(pool_run, caller_that_is_cancelled_leaves_no_thread)
 		pthread_join(thread, NULL);
 	}
 	/* One that was joined may take some more to be gone. */
-	while (threads_now() > before)
+	while (pool_threads())
 		usleep(1000);
 	EXPECT_EQ(fds, open_fds());
 }
