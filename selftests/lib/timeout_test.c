@@ -346,17 +346,20 @@ static long wait_in_scope(void *arg)
 
 static long move_the_deadline_of_another(void *arg)
 {
-	const int64_t deadline[] = { 0, coro_now(), coro_after(SOON_NS) };
-	unsigned int i;
-
 	(void)arg;
-	for (i = 0; i < ARRAY_SIZE(deadline); i++) {
+	for (int i = 0; i < 3; i++) {
 		struct moved m;
 		struct coro *c = coro_new(wait_in_scope, &m);
+		int64_t at = 0;
 
 		EXPECT_EQ(0, coro_start(c));
 		settle(c, CORO_AWAITS_TIMER);
-		EXPECT_EQ(0, coro_scope_set_deadline(&m.scope, deadline[i]));
+		/* Not so soon that it could have passed by then. */
+		if (i == 1)
+			at = coro_now();
+		else if (i == 2)
+			at = coro_after(10 * SOON_NS);
+		EXPECT_EQ(0, coro_scope_set_deadline(&m.scope, at));
 		/* Its wait has met a time that had passed. */
 		EXPECT_EQ(i < 2 ? CORO_SCOPE_EXPIRING : CORO_SCOPE_ACTIVE,
 			  coro_scope_state(&m.scope));
