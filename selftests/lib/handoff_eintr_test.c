@@ -200,13 +200,14 @@ static void open_places(void)
 	EXPECT_EQ(0, setsockopt(at.silent[0], SOL_SOCKET, SO_RCVTIMEO, &tv,
 				sizeof(tv)));
 	at.sems = semget(IPC_PRIVATE, 1, 0600);
-	EXPECT_LE(0, at.sems);
+	/* A kernel may have none of these: then the wait fails, and not with EINTR. */
+	EXPECT_TRUE(at.sems >= 0 || errno == ENOSYS);
 	EXPECT_EQ(0, sem_init(&at.sem, 0, 0));
 }
 
 static void close_places(void)
 {
-	EXPECT_EQ(0, semctl(at.sems, 0, IPC_RMID));
+	EXPECT_TRUE(at.sems < 0 || !semctl(at.sems, 0, IPC_RMID));
 	close(at.epoll);
 	close(at.pipe[0]);
 	close(at.pipe[1]);
