@@ -118,7 +118,7 @@ static long cancel_callers(void *arg)
 	sem_take(&begun);
 	EXPECT_EQ(0, coro_cancel(c));
 	EXPECT_EQ(7, coro_await(c));
-	EXPECT_EQ(0, coro_scope_enter(&s, coro_after(SOON_NS)));
+	EXPECT_EQ(0, coro_scope_enter(&s, coro_after(20 * SOON_NS)));
 	EXPECT_EQ(8, call_on(1, meet_cancel, (void *)8L));
 	EXPECT_EQ(-ECANCELED, coro_sleep(0));
 	EXPECT_EQ(-ETIMEDOUT, coro_scope_leave(&s, -ECANCELED));
