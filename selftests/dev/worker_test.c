@@ -1,26 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Workers: who is one, its number and page, and what ends that. */
+#include <sys/resource.h>
+
 #include "worker.h"
 #include "kselftest_harness.h"
 
 #define ROLE_ENV "CORO_TEST_ROLE"
 
+/* How often the thread has left its processor to wait for something. */
+static long sleeps_so_far(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_nvcsw;
+}
+
 /* Runs in a program that was exec'd, before any test of it would. */
 static void __attribute__((constructor)) play_role(void)
 {
 	const char *role = getenv(ROLE_ENV);
-	long want;
+	long want, before;
 
 	if (!role)
 		return;
 	want = atol(role);
-	/* Nothing of the life before holds the module, though this thread lives. */
-	for (int i = 0; i < 10000; i++) {
+	before = sleeps_so_far();
+	/* A sleep whose time has passed before it began is none. */
+	do {
 		usleep(1000);
-		if (module_uses() <= want)
-			_exit(0);
-	}
-	_exit(1);
+	} while (sleeps_so_far() == before);
+	/* Nothing of the life before holds the module, though this thread lives. */
+	_exit(!uses_become(want));
 }
 
 FIXTURE(worker)
