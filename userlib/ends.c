@@ -56,8 +56,8 @@ static int coro__ends_refuse(struct coro__thread *t, struct coro *const *coros,
 			return -EINVAL;
 		if (coros[i] == t->task)
 			return -EDEADLK;
-		if (coros[i]->shm->state != CORO_STATE_CLOSED &&
-		    coros[i]->task.loop != t->loop)
+		if (coros[i]->task.loop != t->loop &&
+		    coro__get_state(coros[i]) != CORO_STATE_CLOSED)
 			return -EXDEV;
 	}
 	return 0;

@@ -72,8 +72,8 @@ static int coro__gen_enter(struct coro_gen *g)
 {
 	if (!g)
 		return -EINVAL;
-	if (g->shared && g->coro->shm->state != CORO_STATE_CLOSED &&
-	    g->shared != coro__thread()->shared)
+	if (g->shared && g->shared != coro__thread()->shared &&
+	    coro__get_state(g->coro) != CORO_STATE_CLOSED)
 		return -EXDEV;
 	return 0;
 }

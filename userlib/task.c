@@ -222,7 +222,7 @@ static int coro__startable(struct coro__loop *loop, struct coro *c,
 
 	if (up->cancelled)
 		return -ECANCELED;
-	if (c->shm->state != CORO_STATE_CREATED || c->task.loop)
+	if (c->task.loop || coro__get_state(c) != CORO_STATE_CREATED)
 		return -EBUSY;
 	port = coro__port_of(c);
 	if (port && port->exported && c->sched != loop->thread->sched)
