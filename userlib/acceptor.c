@@ -89,6 +89,7 @@ static void coro__acceptor_destroy(struct coro__multishot *m)
 
 int coro_acceptor_new(struct coro_acceptor **ret_acceptor, int fd, int flags)
 {
+	CORO__ENTRY;
 	struct coro__loop *loop;
 	struct coro_acceptor *a;
 	int err;
@@ -120,6 +121,7 @@ int coro_acceptor_new(struct coro_acceptor **ret_acceptor, int fd, int flags)
 
 int coro_acceptor_next(struct coro_acceptor *a, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	int err = coro__multishot_usable(&a->multishot);
 	int fd;
 
@@ -144,6 +146,8 @@ int coro_acceptor_next(struct coro_acceptor *a, int64_t deadline_ns)
 
 void coro_acceptor_free(struct coro_acceptor *a)
 {
+	CORO__ENTRY;
+
 	if (a)
 		coro__multishot_end(&a->multishot);
 }

@@ -44,6 +44,14 @@ static inline void coro__mark_leave(struct coro__thread *t, struct coro *from,
 	__sanitizer_start_switch_fiber(ends ? NULL : fake, m->low, m->bytes);
 }
 
+/* The same to a thread's own stack, when that thread has nothing else any more. */
+static inline void coro__mark_return(struct coro *from,
+				     const struct coro__mark *to)
+{
+	__sanitizer_start_switch_fiber(&from->mark.fake_stack, to->low,
+				       to->bytes);
+}
+
 /* Right after the switch to the stack that @mark belongs to. */
 static inline void coro__mark_arrive(const struct coro__mark *mark)
 {
@@ -112,6 +120,13 @@ coro__mark_leave(struct coro__thread *t, struct coro *from, struct coro *to)
 	__tsan_switch_to_fiber(to ? coro__mark_enter(to) : t->mark.fiber, 0);
 }
 
+static inline __attribute__((always_inline)) void
+coro__mark_return(struct coro *from, const struct coro__mark *to)
+{
+	(void)from;
+	__tsan_switch_to_fiber(to->fiber, 0);
+}
+
 static inline void coro__mark_arrive(const struct coro__mark *mark)
 {
 	(void)mark;
@@ -158,6 +173,13 @@ static inline void coro__mark_leave(struct coro__thread *t, struct coro *from,
 				    struct coro *to)
 {
 	(void)t;
+	(void)from;
+	(void)to;
+}
+
+static inline void coro__mark_return(struct coro *from,
+				     const struct coro__mark *to)
+{
 	(void)from;
 	(void)to;
 }

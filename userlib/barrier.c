@@ -9,6 +9,8 @@
 int coro_barrier_init(struct coro_barrier *b, unsigned int parties,
 		      unsigned int flags)
 {
+	CORO__ENTRY;
+
 	if (!parties || parties > INT_MAX)
 		return -EINVAL;
 	b->parties = parties;
@@ -18,6 +20,8 @@ int coro_barrier_init(struct coro_barrier *b, unsigned int parties,
 
 int coro_barrier_fini(struct coro_barrier *b)
 {
+	CORO__ENTRY;
+
 	return coro__waitq_fini(&b->waiters);
 }
 
@@ -34,6 +38,7 @@ static int coro__barrier_open(struct coro_barrier *b)
 
 int coro_barrier_wait(struct coro_barrier *b, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct coro__loop *loop;
 	struct coro__arm arm;
 	int ret = coro__wait_begin(&loop);
@@ -73,16 +78,21 @@ static int coro__barrier_fail(struct coro_barrier *b, bool broken)
 
 int coro_barrier_abort(struct coro_barrier *b)
 {
+	CORO__ENTRY;
+
 	return coro__barrier_fail(b, true);
 }
 
 int coro_barrier_reset(struct coro_barrier *b)
 {
+	CORO__ENTRY;
+
 	return coro__barrier_fail(b, false);
 }
 
 bool coro_barrier_is_broken(struct coro_barrier *b)
 {
+	CORO__ENTRY;
 	bool broken;
 
 	coro__waitq_lock(&b->waiters);
@@ -93,5 +103,7 @@ bool coro_barrier_is_broken(struct coro_barrier *b)
 
 unsigned int coro_barrier_waiters(struct coro_barrier *b)
 {
+	CORO__ENTRY;
+
 	return coro__waitq_count(&b->waiters);
 }

@@ -119,6 +119,7 @@ coro__caller_in_place(struct coro__loop *loop, struct coro__caller *c)
 	coro__switch_call(&me->shm->sp, t->sp, coro__caller_visit, c);
 	coro__mark_arrive(&me->mark);
 	if (__builtin_expect(!c->taken, 1)) {
+		loop->call = NULL;
 		*t->errno_p = me->saved_errno;
 		return 0;
 	}
@@ -134,10 +135,6 @@ void coro__blocking_taken(struct coro__loop *loop)
 	struct coro__thread *t = loop->thread;
 	struct coro *task = t->task;
 
-	if (t->watchdog)
-		coro__watchdog_step(t->watchdog, NULL);
-	loop->taken = task;
-	coro__doorbell_listen(loop);
 	coro__job_count(c->job);
 	c->job->wait = &c->wait;
 	c->late = false;
@@ -147,15 +144,9 @@ void coro__blocking_taken(struct coro__loop *loop)
 	c->wait.task = task;
 	c->wait.timer.armed = false;
 	task->task.wait = &c->wait;
-	task->task.act = t->act;
-	task->task.cur = t->cur;
 	coro__set_suspended(t->cur, CORO_AWAITS_BLOCKING,
 			    (uintptr_t)c->job->fn);
-	t->act = NULL;
-	t->cur = NULL;
-	t->task = NULL;
-	loop->outside++;
-	loop->blocking++;
+	loop->call = NULL;
 }
 
 /* By a thread of the pool. */
@@ -252,6 +243,7 @@ static int coro__blocking_call(long (*fn)(void *arg), void *arg,
 int coro_blocking_opts(long (*fn)(void *arg), void *arg, long *ret_value,
 		       const struct coro_blocking_opts *opts)
 {
+	CORO__ENTRY;
 	struct coro_blocking_opts o;
 	int err = coro__opts_copy(&o, sizeof(o), opts);
 
@@ -263,7 +255,8 @@ int coro_blocking_opts(long (*fn)(void *arg), void *arg, long *ret_value,
 }
 
 /* Mostly in place, where nothing is slower than what is called but what is done here. */
-int coro_blocking(long (*fn)(void *arg), void *arg, long *ret_value)
+CORO__DEFINE3(int, coro_blocking, coro__fn *, fn, void *, arg, long *,
+	      ret_value)
 {
 	struct coro__thread *t = coro__this();
 	struct coro__caller c;

@@ -10,7 +10,7 @@
 
 struct coro__loop;
 
-/* The loop was just taken over in such a call: its caller is parked. */
+/* The loop was just taken over in such a call: its caller is parked, but for its task. */
 void coro__blocking_taken(struct coro__loop *loop);
 
 /* How many functions may run at once. */

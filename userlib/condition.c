@@ -7,12 +7,16 @@
 
 int coro_condition_init(struct coro_condition *c, unsigned int flags)
 {
+	CORO__ENTRY;
+
 	c->mutex = NULL;
 	return coro__waitq_init(&c->waiters, flags);
 }
 
 int coro_condition_fini(struct coro_condition *c)
 {
+	CORO__ENTRY;
+
 	return coro__waitq_fini(&c->waiters);
 }
 
@@ -56,6 +60,7 @@ static int coro__condition_sleep(struct coro__loop *loop,
 int coro_condition_wait(struct coro_condition *c, struct coro_mutex *m,
 			int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct coro__loop *loop;
 	int err = coro__wait_begin(&loop);
 
@@ -66,6 +71,7 @@ int coro_condition_wait_until(struct coro_condition *c, struct coro_mutex *m,
 			      int (*ready)(void *arg), void *arg,
 			      int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct coro__loop *loop;
 	int err = coro__wait_begin(&loop);
 	int ret;
@@ -104,15 +110,21 @@ static int coro__condition_notify(struct coro_condition *c,
 
 int coro_condition_signal(struct coro_condition *c, struct coro_mutex *m)
 {
+	CORO__ENTRY;
+
 	return coro__condition_notify(c, m, false);
 }
 
 int coro_condition_broadcast(struct coro_condition *c, struct coro_mutex *m)
 {
+	CORO__ENTRY;
+
 	return coro__condition_notify(c, m, true);
 }
 
 unsigned int coro_condition_waiters(struct coro_condition *c)
 {
+	CORO__ENTRY;
+
 	return coro__waitq_count(&c->waiters);
 }

@@ -194,6 +194,7 @@ static struct coro__env *coro__env_now(void)
 int coro_var_new(struct coro_var **ret_var, const char *name,
 		 const struct coro_var_opts *opts)
 {
+	CORO__ENTRY;
 	size_t bytes = name ? strlen(name) : 0;
 	struct coro_var_opts o;
 	struct coro_var *var;
@@ -218,17 +219,22 @@ int coro_var_new(struct coro_var **ret_var, const char *name,
 
 void coro_var_free(struct coro_var *var)
 {
+	CORO__ENTRY;
+
 	if (var && coro__unref(&var->refs))
 		free(var);
 }
 
 const char *coro_var_name(const struct coro_var *var)
 {
+	CORO__ENTRY;
+
 	return var->name;
 }
 
 int coro_var_get(struct coro_var *var, void **ret_value)
 {
+	CORO__ENTRY;
 	struct coro__env *env = coro__env_now();
 	unsigned int at;
 
@@ -248,6 +254,7 @@ int coro_var_get(struct coro_var *var, void **ret_value)
 
 void *coro_var_get_or(struct coro_var *var, void *value)
 {
+	CORO__ENTRY;
 	struct coro__env *env = coro__env_now();
 	unsigned int at;
 
@@ -281,6 +288,7 @@ static int coro__var_store(struct coro__env *env, struct coro_var *var,
 int coro_var_set(struct coro_var *var, void *value,
 		 struct coro_var_token *ret_token)
 {
+	CORO__ENTRY;
 	struct coro__thread *t = coro__thread();
 	struct coro__env *env = coro__place_env(coro__place_now(t));
 	struct coro__value *old;
@@ -307,6 +315,7 @@ int coro_var_set(struct coro_var *var, void *value,
 
 int coro_var_reset(struct coro_var *var, struct coro_var_token *token)
 {
+	CORO__ENTRY;
 	struct coro__env *env = coro__env_now();
 	struct coro__value *old;
 	int err;
@@ -330,6 +339,7 @@ int coro_var_reset(struct coro_var *var, struct coro_var_token *token)
 
 void coro_var_token_drop(struct coro_var_token *token)
 {
+	CORO__ENTRY;
 	struct coro_var *var;
 	struct coro__value *old;
 
@@ -345,6 +355,7 @@ void coro_var_token_drop(struct coro_var_token *token)
 
 int coro_context_new(struct coro_context **ret_ctx)
 {
+	CORO__ENTRY;
 	struct coro_context *ctx;
 
 	if (!ret_ctx)
@@ -359,6 +370,7 @@ int coro_context_new(struct coro_context **ret_ctx)
 
 int coro_context_copy(struct coro_context **ret_ctx, struct coro_context *from)
 {
+	CORO__ENTRY;
 	struct coro__thread *t = coro__thread();
 	struct coro__place of = { .cur = NULL };
 	struct coro_context *ctx;
@@ -383,12 +395,16 @@ int coro_context_copy(struct coro_context **ret_ctx, struct coro_context *from)
 
 struct coro_context *coro_context_get(struct coro_context *ctx)
 {
+	CORO__ENTRY;
+
 	coro__ref(&ctx->refs);
 	return ctx;
 }
 
 void coro_context_put(struct coro_context *ctx)
 {
+	CORO__ENTRY;
+
 	if (!ctx || !coro__unref(&ctx->refs))
 		return;
 	coro__values_put(ctx->env.values);
@@ -443,6 +459,7 @@ void coro__place_drop(struct coro__place *p)
 int coro_context_run(struct coro_context *ctx, long (*fn)(void *arg), void *arg,
 		     long *ret_value)
 {
+	CORO__ENTRY;
 	struct coro__thread *t = coro__thread();
 	struct coro__place *p = coro__place_now(t);
 	struct coro__env *outer = p->cur;
@@ -464,7 +481,7 @@ int coro_context_run(struct coro_context *ctx, long (*fn)(void *arg), void *arg,
 	/* Place and act are where they are until @fn returns: nothing in it yields. */
 	if (act)
 		act->held++;
-	value = fn(arg);
+	value = coro__call_own(fn, arg);
 	if (act)
 		act->held--;
 	p->cur = outer;

@@ -59,7 +59,7 @@ static void coro__end(struct coro *c, long value)
 
 CORO__PLAIN long coro__call_fn(struct coro *c)
 {
-	long value = c->fn(c->arg);
+	long value = coro__call_own(c->fn, c->arg);
 
 	if (__builtin_expect(!!c->open, 0))
 		CORO__SCOPE_ABANDON(c, NULL);
@@ -190,7 +190,8 @@ static int coro__drivable(struct coro *c, struct coro **ret_leaf)
 	}
 }
 
-int coro_resume(struct coro *c, long value, long *ret_value)
+CORO__DEFINE3(int, coro_resume, struct coro *, c, long, value, long *,
+	      ret_value)
 {
 	struct coro *leaf;
 	int err;
@@ -213,6 +214,7 @@ void coro__close_created(struct coro *c, int err)
 
 int coro_throw(struct coro *c, int err, long *ret_value)
 {
+	CORO__ENTRY;
 	struct coro *leaf;
 	int ret;
 
@@ -233,6 +235,7 @@ int coro_throw(struct coro *c, int err, long *ret_value)
 
 int coro_close(struct coro *c, long *ret_value)
 {
+	CORO__ENTRY;
 	long value;
 	int ret;
 
@@ -256,7 +259,7 @@ static int coro__held(const struct coro__thread *t)
 	return !t->cur || loop ? -EPERM : -EBUSY;
 }
 
-int coro_yield(long value, long *ret_value)
+CORO__DEFINE2(int, coro_yield, long, value, long *, ret_value)
 {
 	struct coro__thread *t = coro__thread();
 	struct coro__act *act = t->act;
@@ -316,7 +319,7 @@ static int coro__await_inline(struct coro__thread *t, struct coro *me,
 	return me->err;
 }
 
-int coro_await_value(struct coro *c, long *ret_value)
+CORO__DEFINE2(int, coro_await_value, struct coro *, c, long *, ret_value)
 {
 	struct coro__thread *t = coro__thread();
 	struct coro *me = t->cur;
@@ -346,7 +349,7 @@ int coro_await_value(struct coro *c, long *ret_value)
 	return 0;
 }
 
-long coro_await(struct coro *c)
+CORO__DEFINE1(long, coro_await, struct coro *, c)
 {
 	long value;
 	int err = coro_await_value(c, &value);
@@ -354,7 +357,7 @@ long coro_await(struct coro *c)
 	return err ? err : value;
 }
 
-struct coro *coro_get(struct coro *c)
+CORO__DEFINE1(struct coro *, coro_get, struct coro *, c)
 {
 	c->refs++;
 	return c;
@@ -413,6 +416,7 @@ static void coro__report_unseen(struct coro *c)
 
 void coro_put(struct coro *c)
 {
+	CORO__ENTRY;
 	struct coro *leaf;
 	long value = CORO_EXIT;
 	bool ignored;
@@ -527,12 +531,15 @@ int coro__create(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
 int coro_create(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
 		const char *name)
 {
+	CORO__ENTRY;
+
 	return coro__create(ret_coro, fn, arg, name,
 			    __builtin_return_address(0));
 }
 
 struct coro *coro_new_named(long (*fn)(void *arg), void *arg, const char *name)
 {
+	CORO__ENTRY;
 	struct coro *c;
 
 	return coro__create(&c, fn, arg, name, __builtin_return_address(0)) ?
@@ -543,6 +550,7 @@ struct coro *coro_new_named(long (*fn)(void *arg), void *arg, const char *name)
 #undef coro_new
 struct coro *coro_new(long (*fn)(void *arg), void *arg)
 {
+	CORO__ENTRY;
 	struct coro *c;
 
 	return coro__create(&c, fn, arg, NULL, __builtin_return_address(0)) ?
@@ -550,13 +558,14 @@ struct coro *coro_new(long (*fn)(void *arg), void *arg)
 		       c;
 }
 
-struct coro *coro_self(void)
+CORO__DEFINE0(struct coro *, coro_self)
 {
 	return coro__thread()->cur;
 }
 
 enum coro_state coro_state(const struct coro *c)
 {
+	CORO__ENTRY;
 	enum coro_state state = (enum coro_state)c->shm->state;
 
 	if (state == CORO_STATE_SUSPENDED && c->awaiting &&
@@ -573,6 +582,7 @@ static void coro__take_id(struct coro *c)
 
 enum coro_awaits coro_awaits(const struct coro *c, uint64_t *ret_arg)
 {
+	CORO__ENTRY;
 	bool waits = coro_state(c) == CORO_STATE_SUSPENDED;
 
 	/* The caller knows an id now. */
@@ -586,11 +596,15 @@ enum coro_awaits coro_awaits(const struct coro *c, uint64_t *ret_arg)
 
 const char *coro_name(const struct coro *c)
 {
+	CORO__ENTRY;
+
 	return c->shm->name;
 }
 
 int coro_set_name(struct coro *c, const char *name)
 {
+	CORO__ENTRY;
+
 	if (!c || !name)
 		return -EINVAL;
 	if (strnlen(name, CORO_NAME_LEN) == CORO_NAME_LEN)
@@ -601,6 +615,7 @@ int coro_set_name(struct coro *c, const char *name)
 
 size_t coro_origin(const struct coro *c, void **ret_frames, size_t nr)
 {
+	CORO__ENTRY;
 	size_t known = c->nr_origins ? c->nr_origins : 1;
 	void *const *frames = (void *const *)c - ((c->nr_origins + 1) & ~1U);
 
@@ -615,16 +630,22 @@ size_t coro_origin(const struct coro *c, void **ret_frames, size_t nr)
 
 uint64_t coro_id(struct coro *c)
 {
+	CORO__ENTRY;
+
 	c->id_taken = true;
 	return c->id;
 }
 
 size_t coro_size(const struct coro *c)
 {
+	CORO__ENTRY;
+
 	return (size_t)(coro__stack_top(c) - coro__stack_low(c));
 }
 
 int64_t coro_stack_peak(const struct coro *c)
 {
+	CORO__ENTRY;
+
 	return c->sched->be->peak(&c->sched->space, c->id);
 }

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
+#include "entry.h"
 #include "context.h"
 #include "list.h"
 #include "scope.h"

@@ -156,6 +156,8 @@ static int coro__sigstack_add(void)
 
 int coro_debug_catch_overflow(void)
 {
+	CORO__ENTRY;
+
 	pthread_once(&coro__debug_once, coro__debug_install);
 	return coro__debug_err ? coro__debug_err : coro__sigstack_add();
 }

@@ -59,6 +59,7 @@ void coro__defers_end(struct coro *c)
 
 int coro_defer(void (*fn)(void *arg), void *arg)
 {
+	CORO__ENTRY;
 	struct coro *c = coro__thread()->cur;
 	struct coro__defers *top;
 
@@ -82,6 +83,7 @@ int coro_defer(void (*fn)(void *arg), void *arg)
 
 size_t coro_defer_mark(void)
 {
+	CORO__ENTRY;
 	struct coro *c = coro__thread()->cur;
 
 	return c ? coro__defer_depth(c) : 0;
@@ -89,6 +91,7 @@ size_t coro_defer_mark(void)
 
 int coro_defer_release(size_t mark)
 {
+	CORO__ENTRY;
 	struct coro *c = coro__thread()->cur;
 
 	if (!c)
@@ -101,6 +104,7 @@ int coro_defer_release(size_t mark)
 
 int coro_defer_run(size_t nr)
 {
+	CORO__ENTRY;
 	struct coro *c = coro__thread()->cur;
 
 	if (!c)
@@ -113,6 +117,7 @@ int coro_defer_run(size_t nr)
 
 int coro_defer_cancel(size_t nr)
 {
+	CORO__ENTRY;
 	struct coro *c = coro__thread()->cur;
 
 	if (!c)

@@ -200,6 +200,7 @@ void coro__doorbell_abandon(struct coro_loop *l)
 
 struct coro_loop *coro_loop_self(void)
 {
+	CORO__ENTRY;
 	struct coro__loop *loop = coro__thread()->loop;
 
 	if (!loop)
@@ -210,6 +211,8 @@ struct coro_loop *coro_loop_self(void)
 
 struct coro_loop *coro_loop_get(struct coro_loop *l)
 {
+	CORO__ENTRY;
+
 	coro__doorbell_hold(l);
 	__atomic_add_fetch(&l->holders, 1, __ATOMIC_RELAXED);
 	return l;
@@ -217,6 +220,8 @@ struct coro_loop *coro_loop_get(struct coro_loop *l)
 
 void coro_loop_put(struct coro_loop *l)
 {
+	CORO__ENTRY;
+
 	if (!l)
 		return;
 	/* Without holders it may be stuck, and must look. */
@@ -244,6 +249,7 @@ static void coro__call_run(struct coro__loop *loop, struct coro__note *note)
 
 int coro_call_soon(struct coro_loop *l, void (*fn)(void *arg), void *arg)
 {
+	CORO__ENTRY;
 	struct coro__call *call;
 	int err;
 

@@ -80,6 +80,7 @@ static void coro__ends_fill(struct coro_ends *e, struct coro *const *coros,
 int coro_ends_new(struct coro_ends **ret_ends, struct coro *const *coros,
 		  size_t nr)
 {
+	CORO__ENTRY;
 	struct coro_ends *e;
 	int err;
 
@@ -137,6 +138,7 @@ static int coro__ends_wait(struct coro__loop *loop, struct coro_ends *e,
 int coro_ends_next(struct coro_ends *e, struct coro **ret_coro,
 		   int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct coro__loop *loop;
 	struct coro__end *end;
 	int err;
@@ -164,6 +166,8 @@ int coro_ends_next(struct coro_ends *e, struct coro **ret_coro,
 
 void coro_ends_free(struct coro_ends *e)
 {
+	CORO__ENTRY;
+
 	if (!e)
 		return;
 	for (size_t i = 0; i < e->nr; i++)
@@ -180,6 +184,7 @@ static bool coro__ends_enough(const struct coro_ends *e, enum coro_until until)
 int coro_wait(struct coro *const *coros, size_t nr, enum coro_until until,
 	      int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct coro__loop *loop;
 	struct coro_ends *e;
 	int err, done;
@@ -200,6 +205,8 @@ int coro_wait(struct coro *const *coros, size_t nr, enum coro_until until,
 
 int coro_result(const struct coro *c, long *ret_value)
 {
+	CORO__ENTRY;
+
 	if (!c)
 		return -EINVAL;
 	if (c->shm->state != CORO_STATE_CLOSED)

@@ -6,16 +6,20 @@
 
 int coro_event_init(struct coro_event_flag *e, unsigned int flags)
 {
+	CORO__ENTRY;
+
 	e->set = false;
 	return coro__waitq_init(&e->waiters, flags);
 }
 
 int coro_event_fini(struct coro_event_flag *e)
 {
+	CORO__ENTRY;
+
 	return coro__waitq_fini(&e->waiters);
 }
 
-int coro_event_set(struct coro_event_flag *e)
+CORO__DEFINE1(int, coro_event_set, struct coro_event_flag *, e)
 {
 	int err;
 
@@ -32,12 +36,15 @@ int coro_event_set(struct coro_event_flag *e)
 
 void coro_event_clear(struct coro_event_flag *e)
 {
+	CORO__ENTRY;
+
 	coro__waitq_lock(&e->waiters);
 	e->set = false;
 	coro__waitq_unlock(&e->waiters);
 }
 
-int coro_event_wait(struct coro_event_flag *e, int64_t deadline_ns)
+CORO__DEFINE2(int, coro_event_wait, struct coro_event_flag *, e, int64_t,
+	      deadline_ns)
 {
 	struct coro__loop *loop;
 	struct coro__arm arm;
@@ -55,6 +62,7 @@ int coro_event_wait(struct coro_event_flag *e, int64_t deadline_ns)
 
 bool coro_event_is_set(struct coro_event_flag *e)
 {
+	CORO__ENTRY;
 	bool set;
 
 	coro__waitq_lock(&e->waiters);
@@ -65,6 +73,8 @@ bool coro_event_is_set(struct coro_event_flag *e)
 
 unsigned int coro_event_waiters(struct coro_event_flag *e)
 {
+	CORO__ENTRY;
+
 	return coro__waitq_count(&e->waiters);
 }
 
@@ -84,6 +94,7 @@ static int coro__case_attempt(struct coro_case *c)
 
 struct coro_case coro_case_event(struct coro_event_flag *e)
 {
+	CORO__ENTRY;
 	static const struct coro__case_ops ops = {
 		.waiters = coro__case_waiters,
 		.attempt = coro__case_attempt,

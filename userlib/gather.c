@@ -20,9 +20,10 @@ struct coro__gather {
 
 static long coro__gather_run(void *arg)
 {
+	CORO__ENTRY;
 	struct coro_job *job = arg;
 
-	job->result = job->fn(job->arg);
+	job->result = coro__call_own(job->fn, job->arg);
 	return job->result;
 }
 
@@ -97,6 +98,7 @@ static long coro__gather(struct coro__gather *all, size_t nr,
 
 int coro_gather(struct coro_job *jobs, size_t nr)
 {
+	CORO__ENTRY;
 	struct coro__gather all = { .jobs = jobs };
 
 	return (int)coro__gather(&all, nr, CORO_POLICY_ALL, 0, 0);
@@ -104,6 +106,7 @@ int coro_gather(struct coro_job *jobs, size_t nr)
 
 int coro_gather_each(struct coro_job *jobs, size_t nr)
 {
+	CORO__ENTRY;
 	struct coro__gather all = { .jobs = jobs };
 
 	return (int)coro__gather(&all, nr, CORO_POLICY_EACH, 0, 0);
@@ -111,6 +114,7 @@ int coro_gather_each(struct coro_job *jobs, size_t nr)
 
 long coro_race(struct coro_job *jobs, size_t nr)
 {
+	CORO__ENTRY;
 	struct coro__gather all = { .jobs = jobs };
 	long ret;
 
@@ -127,6 +131,7 @@ long coro_race(struct coro_job *jobs, size_t nr)
 
 long coro_any(struct coro_job *jobs, size_t nr, size_t need, int64_t stagger_ns)
 {
+	CORO__ENTRY;
 	struct coro__gather all = { .jobs = jobs, .any = true };
 	long ret;
 

@@ -29,12 +29,15 @@ struct coro_gen {
 #undef coro_gen_new
 int coro_gen_new(struct coro_gen **ret_gen, long (*fn)(void *arg), void *arg)
 {
+	CORO__ENTRY;
+
 	return coro_gen_new_named(ret_gen, fn, arg, NULL);
 }
 
 int coro_gen_new_named(struct coro_gen **ret_gen, long (*fn)(void *arg),
 		       void *arg, const char *name)
 {
+	CORO__ENTRY;
 	struct coro_gen *g;
 	int err;
 
@@ -97,6 +100,7 @@ static int coro__gen_stepped(struct coro_gen *g, int ret, long value,
 
 int coro_gen_send(struct coro_gen *g, long value, long *ret_value)
 {
+	CORO__ENTRY;
 	long got = 0;
 	int err = coro__gen_enter(g);
 
@@ -109,11 +113,14 @@ int coro_gen_send(struct coro_gen *g, long value, long *ret_value)
 
 int coro_gen_next(struct coro_gen *g, long *ret_value)
 {
+	CORO__ENTRY;
+
 	return coro_gen_send(g, 0, ret_value);
 }
 
 int coro_gen_throw(struct coro_gen *g, int err, long *ret_value)
 {
+	CORO__ENTRY;
 	long got = 0;
 	int ret = coro__gen_enter(g);
 
@@ -125,6 +132,7 @@ int coro_gen_throw(struct coro_gen *g, int err, long *ret_value)
 
 int coro_gen_close(struct coro_gen *g)
 {
+	CORO__ENTRY;
 	int ret = coro_gen_throw(g, CORO_EXIT, NULL);
 
 	if (ret == 1)
@@ -143,12 +151,14 @@ static void coro__gen_release(struct coro_gen *g)
 
 static long coro__gen_end(void *arg)
 {
+	CORO__ENTRY;
 	return coro_gen_close(arg);
 }
 
 /* The loop's own coroutine for one that nobody closed, or will. */
 static long coro__gen_finish(void *arg)
 {
+	CORO__ENTRY;
 	struct coro_gen *g = arg;
 	long ret;
 
@@ -186,6 +196,8 @@ static void coro__gen_note(struct coro__loop *loop, struct coro__note *note)
 
 void coro_gen_free(struct coro_gen *g)
 {
+	CORO__ENTRY;
+
 	if (!g)
 		return;
 	if (g->shared && g->shared != coro__thread()->shared) {

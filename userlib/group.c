@@ -13,6 +13,7 @@ static_assert(sizeof(struct coro__group) <= sizeof(struct coro_group),
 int coro_group_open(struct coro_group *group,
 		    const struct coro_group_opts *opts)
 {
+	CORO__ENTRY;
 	struct coro__group *g = coro__group(group);
 	struct coro_group_opts o;
 	int err;
@@ -45,21 +46,29 @@ int coro_group_open(struct coro_group *group,
 
 struct coro_scope *coro_group_scope(struct coro_group *g)
 {
+	CORO__ENTRY;
+
 	return (struct coro_scope *)g;
 }
 
 unsigned int coro_group_live(const struct coro_group *g)
 {
+	CORO__ENTRY;
+
 	return coro__group(g)->live;
 }
 
 unsigned int coro_group_failed(const struct coro_group *g)
 {
+	CORO__ENTRY;
+
 	return coro__group(g)->failed;
 }
 
 int coro_group_cancel(struct coro_group *g)
 {
+	CORO__ENTRY;
+
 	return g ? coro_scope_cancel(coro_group_scope(g)) : -EINVAL;
 }
 
@@ -205,6 +214,7 @@ static long coro__group_result(struct coro__group *g, long result)
 
 long coro_group_close(struct coro_group *group, long result)
 {
+	CORO__ENTRY;
 	struct coro__thread *t = coro__thread();
 	struct coro__group *g = coro__group(group);
 	struct coro__loop *loop = t->loop;
@@ -231,12 +241,15 @@ long coro_group_close(struct coro_group *group, long result)
 #undef coro_group_spawn
 int coro_group_spawn(struct coro_group *g, long (*fn)(void *arg), void *arg)
 {
+	CORO__ENTRY;
+
 	return coro_group_spawn_named(g, fn, arg, NULL);
 }
 
 int coro_group_spawn_named(struct coro_group *g, long (*fn)(void *arg),
 			   void *arg, const char *name)
 {
+	CORO__ENTRY;
 	const struct coro__spawn how = {
 		.group = coro__group(g),
 		.name = name,
@@ -275,6 +288,7 @@ void coro__starter_tell(struct coro__loop *loop, struct coro *child, int err,
 
 int coro_started(long value)
 {
+	CORO__ENTRY;
 	struct coro__thread *t = coro__thread();
 
 	if (!t->task)
@@ -313,12 +327,15 @@ static int coro__group_start(struct coro_group *g, long (*fn)(void *arg),
 int coro_group_start(struct coro_group *g, long (*fn)(void *arg), void *arg,
 		     long *ret_value)
 {
+	CORO__ENTRY;
+
 	return coro_group_start_named(g, fn, arg, ret_value, NULL);
 }
 
 int coro_group_start_named(struct coro_group *g, long (*fn)(void *arg),
 			   void *arg, long *ret_value, const char *name)
 {
+	CORO__ENTRY;
 	const struct coro__spawn how = {
 		.group = coro__group(g),
 		.name = name,

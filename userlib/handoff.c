@@ -31,6 +31,7 @@
 #include "blocking.h"
 #include "device.h"
 #include "doorbell.h"
+#include "entry.h"
 #include "memory.h"
 
 /* One of several that stand by ends when it had nothing to do for so long. */
@@ -109,6 +110,7 @@ static int coro__crew_new(struct coro__loop *loop, struct coro__crew **ret_crew)
 	crew->page = t->sched->page_size;
 	crew->refs = 1;
 	crew->fresh = true;
+	crew->always = loop->opts.flags & CORO_RUN_F_HANDOFF_ALWAYS;
 	pthread_sigmask(SIG_SETMASK, NULL, &crew->mask);
 	*ret_crew = crew;
 	return 0;
@@ -172,6 +174,37 @@ void coro__crew_relieved(void)
 	siglongjmp(coro__hand_self->relieved, 1);
 }
 
+/* With the lock. */
+static struct coro__hand *coro__crew_hand(const struct coro__crew *crew,
+					  uint32_t id)
+{
+	struct list *l = crew->hands.next;
+
+	while (container_of(l, struct coro__hand, link)->id != id)
+		l = l->next;
+	return container_of(l, struct coro__hand, link);
+}
+
+/* With the lock. No call: the thread is in a coroutine, and may return any time. */
+static void coro__crew_leave_absent(struct coro__crew *crew, uint32_t id)
+{
+	const struct coro__thread *t = crew->thread;
+
+	coro__crew_hand(crew, id)->absent = (struct coro__absent){
+		.task = t->task,
+		.cur = t->cur,
+		.sp = t->sp,
+		.mark = t->mark,
+	};
+}
+
+void coro__crew_absent(struct coro__hand *h, struct coro__absent *ret_absent)
+{
+	pthread_mutex_lock(&h->crew->lock);
+	*ret_absent = h->absent;
+	pthread_mutex_unlock(&h->crew->lock);
+}
+
 /* Whether the worker that is said to block was relieved. */
 static bool coro__hand_take(struct coro__hand *h,
 			    const struct coro_standby_args *sb)
@@ -184,13 +217,18 @@ static bool coro__hand_take(struct coro__hand *h,
 	pthread_mutex_lock(&crew->lock);
 	taken = coro__word_swap(word, sb->out_word,
 				coro__word_next(sb->out_word));
-	if (taken)
+	if (taken) {
 		coro__crew_count_idle(crew, -1);
+		if (!crew->loop->call)
+			coro__crew_leave_absent(crew, sb->out_id);
+	}
 	pthread_mutex_unlock(&crew->lock);
 	if (!taken)
 		return false;
 	coro__crew_lend(crew);
-	coro__blocking_taken(crew->loop);
+	if (crew->loop->call)
+		coro__blocking_taken(crew->loop);
+	coro__task_taken(crew->loop);
 	return true;
 }
 
@@ -309,6 +347,30 @@ static void coro__hand_end(struct coro__hand *h)
 	coro__crew_unlock_put(crew);
 }
 
+static void coro__crew_end(struct coro__loop *loop, struct coro__note *note)
+{
+	(void)loop;
+	(void)note;
+	pthread_exit(NULL);
+}
+
+/* Whether the thread, which ends in a coroutine, has the loop. Who has it ends too. */
+static bool coro__crew_keeps(struct coro__hand *h)
+{
+	struct coro__crew *crew = h->crew;
+	bool first;
+
+	if (!coro__armed || coro__word_swap(h->word, h->armed, h->idle))
+		return true;
+	pthread_mutex_lock(&crew->lock);
+	first = !crew->end.run;
+	crew->end.run = coro__crew_end;
+	pthread_mutex_unlock(&crew->lock);
+	if (first)
+		coro__post(crew->shared, &crew->end);
+	return false;
+}
+
 /*
  * By pthread_exit(). Out of a coroutine it ends the thread that called coro_run(), which is
  * told. Out of a function that must return, the kernel has the loop handed over.
@@ -320,7 +382,7 @@ static void coro__hand_lost(void *arg)
 	/* In a child of fork() all others are the parent's. */
 	if (h->forks != coro__forks())
 		return;
-	if (coro__lent) {
+	if (coro__lent && coro__crew_keeps(h)) {
 		h->crew->lost = true;
 		coro__crew_over(h->crew);
 	}
@@ -350,6 +412,7 @@ static void *coro__hand_main(void *arg)
 	coro__thread_begin("coro-hand");
 	list_init(&h.link);
 	coro__hand_self = &h;
+	coro__arms = h.crew->always;
 	pthread_cleanup_push(coro__hand_lost, &h);
 	coro__hand_work(&h, start);
 	pthread_cleanup_pop(0);

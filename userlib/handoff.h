@@ -8,7 +8,7 @@
 #include <setjmp.h>
 #include <signal.h>
 
-#include "loop.h"
+#include "doorbell.h"
 
 struct coro__crew {
 	pthread_mutex_t lock;
@@ -28,9 +28,18 @@ struct coro__crew {
 	unsigned int nr_idle; /* who stand by or will; also read without */
 	unsigned int nr_standing; /* of them, who are in the kernel for it */
 	pthread_cond_t started;
+	struct coro__note end; /* posted if an absent coroutine ends its thread */
+	bool always; /* see coro__arm() */
 	bool fresh; /* nobody has had the loop */
 	bool over; /* nobody will have it any more */
 	bool lost; /* who had it has ended its thread */
+};
+
+/* A coroutine in whose own code its thread blocked, when the loop was taken over. */
+struct coro__absent {
+	struct coro *task, *cur;
+	__u64 sp; /* of the thread's own stack */
+	struct coro__mark mark; /* of that */
 };
 
 /* One of the threads; on its stack. */
@@ -40,6 +49,9 @@ struct coro__hand {
 	uint32_t id; /* as a worker */
 	uint64_t *word; /* in its page */
 	uint64_t idle; /* what is there while it does not call */
+	uint64_t armed; /* what is there while coro__armed */
+	struct coro__absent
+		absent; /* set by who took over; covered by the lock */
 	unsigned int forks; /* in which process, see coro__forks() */
 	sigjmp_buf relieved;
 };
@@ -107,6 +119,9 @@ static inline bool coro__crew_call(const struct coro__crew *crew,
 
 /* Whether all its threads have all of @set blocked, as who called coro_run(). */
 bool coro__crew_blocks(const struct coro__crew *crew, const sigset_t *set);
+
+/* Whom @h left the loop in, now that it was taken over. */
+void coro__crew_absent(struct coro__hand *h, struct coro__absent *ret_absent);
 
 /* Leaves the stack to where the thread stands by. */
 __attribute__((noreturn)) void coro__crew_relieved(void);

@@ -129,6 +129,7 @@ static int coro__list_sched(const struct coro__sched *s,
 
 int coro_list(int (*fn)(void *arg, const struct coro_info *info), void *arg)
 {
+	CORO__ENTRY;
 	int ret = 0;
 
 	pthread_mutex_lock(&coro__list_lock);
@@ -188,6 +189,8 @@ static int coro__list_line(void *arg, const struct coro_info *info)
 
 void coro_list_print(FILE *file)
 {
+	CORO__ENTRY;
+
 	FILE *f = file ? file : stderr;
 	int saved = errno;
 

@@ -135,8 +135,8 @@ static bool coro__sqe_is_multishot(const struct io_uring_sqe *sqe)
 	}
 }
 
-int coro_io_await(const struct io_uring_sqe *sqe, int64_t deadline_ns,
-		  uint32_t *ret_flags)
+CORO__DEFINE3(int, coro_io_await, const struct io_uring_sqe *, sqe, int64_t,
+	      deadline_ns, uint32_t *, ret_flags)
 {
 	const unsigned int refused = IOSQE_IO_LINK | IOSQE_IO_HARDLINK |
 				     IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS |
@@ -168,12 +168,14 @@ static unsigned int coro__io_len(size_t len)
 /* Offset that means the file's own position. */
 #define CORO__HERE ((uint64_t)-1)
 
-int coro_io_read(int fd, void *buf, size_t len, int64_t deadline_ns)
+CORO__DEFINE4(int, coro_io_read, int, fd, void *, buf, size_t, len, int64_t,
+	      deadline_ns)
 {
 	return coro_io_pread(fd, buf, len, CORO__HERE, deadline_ns);
 }
 
-int coro_io_write(int fd, const void *buf, size_t len, int64_t deadline_ns)
+CORO__DEFINE4(int, coro_io_write, int, fd, const void *, buf, size_t, len,
+	      int64_t, deadline_ns)
 {
 	return coro_io_pwrite(fd, buf, len, CORO__HERE, deadline_ns);
 }
@@ -181,6 +183,7 @@ int coro_io_write(int fd, const void *buf, size_t len, int64_t deadline_ns)
 int coro_io_pread(int fd, void *buf, size_t len, uint64_t offset,
 		  int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct io_uring_sqe sqe = { 0 };
 
 	io_uring_prep_read(&sqe, fd, buf, coro__io_len(len), offset);
@@ -190,6 +193,7 @@ int coro_io_pread(int fd, void *buf, size_t len, uint64_t offset,
 int coro_io_pwrite(int fd, const void *buf, size_t len, uint64_t offset,
 		   int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct io_uring_sqe sqe = { 0 };
 
 	io_uring_prep_write(&sqe, fd, buf, coro__io_len(len), offset);
@@ -199,6 +203,7 @@ int coro_io_pwrite(int fd, const void *buf, size_t len, uint64_t offset,
 int coro_io_readv(int fd, const struct iovec *iov, int nr, uint64_t offset,
 		  int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct io_uring_sqe sqe = { 0 };
 
 	io_uring_prep_readv(&sqe, fd, iov, (unsigned int)nr, offset);
@@ -208,13 +213,15 @@ int coro_io_readv(int fd, const struct iovec *iov, int nr, uint64_t offset,
 int coro_io_writev(int fd, const struct iovec *iov, int nr, uint64_t offset,
 		   int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct io_uring_sqe sqe = { 0 };
 
 	io_uring_prep_writev(&sqe, fd, iov, (unsigned int)nr, offset);
 	return coro__io_await(&sqe, deadline_ns);
 }
 
-int coro_io_recv(int fd, void *buf, size_t len, int flags, int64_t deadline_ns)
+CORO__DEFINE5(int, coro_io_recv, int, fd, void *, buf, size_t, len, int, flags,
+	      int64_t, deadline_ns)
 {
 	struct io_uring_sqe sqe = { 0 };
 
@@ -222,8 +229,8 @@ int coro_io_recv(int fd, void *buf, size_t len, int flags, int64_t deadline_ns)
 	return coro__io_await(&sqe, deadline_ns);
 }
 
-int coro_io_send(int fd, const void *buf, size_t len, int flags,
-		 int64_t deadline_ns)
+CORO__DEFINE5(int, coro_io_send, int, fd, const void *, buf, size_t, len, int,
+	      flags, int64_t, deadline_ns)
 {
 	struct io_uring_sqe sqe = { 0 };
 
@@ -234,6 +241,7 @@ int coro_io_send(int fd, const void *buf, size_t len, int flags,
 
 int coro_io_recvmsg(int fd, struct msghdr *msg, int flags, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct io_uring_sqe sqe = { 0 };
 
 	io_uring_prep_recvmsg(&sqe, fd, msg, (unsigned int)flags);
@@ -243,6 +251,7 @@ int coro_io_recvmsg(int fd, struct msghdr *msg, int flags, int64_t deadline_ns)
 int coro_io_sendmsg(int fd, const struct msghdr *msg, int flags,
 		    int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct io_uring_sqe sqe = { 0 };
 
 	io_uring_prep_sendmsg(&sqe, fd, msg,
@@ -253,6 +262,7 @@ int coro_io_sendmsg(int fd, const struct msghdr *msg, int flags,
 int coro_io_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags,
 		   int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct io_uring_sqe sqe = { 0 };
 
 	io_uring_prep_accept(&sqe, fd, addr, len, flags);
@@ -262,6 +272,7 @@ int coro_io_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags,
 int coro_io_connect(int fd, const struct sockaddr *addr, socklen_t len,
 		    int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct io_uring_sqe sqe = { 0 };
 
 	io_uring_prep_connect(&sqe, fd, addr, len);
@@ -271,6 +282,7 @@ int coro_io_connect(int fd, const struct sockaddr *addr, socklen_t len,
 int coro_io_openat(int dfd, const char *path, int flags, mode_t mode,
 		   int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct io_uring_sqe sqe = { 0 };
 
 	io_uring_prep_openat(&sqe, dfd, path, flags, mode);
@@ -279,6 +291,7 @@ int coro_io_openat(int dfd, const char *path, int flags, mode_t mode,
 
 int coro_io_fsync(int fd, unsigned int flags, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct io_uring_sqe sqe = { 0 };
 
 	io_uring_prep_fsync(&sqe, fd, flags);
@@ -288,6 +301,7 @@ int coro_io_fsync(int fd, unsigned int flags, int64_t deadline_ns)
 int coro_io_statx(int dfd, const char *path, int flags, unsigned int mask,
 		  struct statx *stx, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct io_uring_sqe sqe = { 0 };
 
 	io_uring_prep_statx(&sqe, dfd, path, flags, mask, stx);
@@ -296,6 +310,7 @@ int coro_io_statx(int dfd, const char *path, int flags, unsigned int mask,
 
 int coro_io_poll(int fd, unsigned int events, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct io_uring_sqe sqe = { 0 };
 
 	io_uring_prep_poll_add(&sqe, fd, events);
@@ -305,6 +320,7 @@ int coro_io_poll(int fd, unsigned int events, int64_t deadline_ns)
 int coro_io_splice(int fd_in, int64_t off_in, int fd_out, int64_t off_out,
 		   unsigned int len, unsigned int flags, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct io_uring_sqe sqe = { 0 };
 
 	io_uring_prep_splice(&sqe, fd_in, off_in, fd_out, off_out, len, flags);
@@ -313,6 +329,7 @@ int coro_io_splice(int fd_in, int64_t off_in, int fd_out, int64_t off_out,
 
 int coro_io_shutdown(int fd, int how, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct io_uring_sqe sqe = { 0 };
 
 	io_uring_prep_shutdown(&sqe, fd, how);
@@ -321,6 +338,7 @@ int coro_io_shutdown(int fd, int how, int64_t deadline_ns)
 
 int coro_io_socket(int domain, int type, int protocol, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct io_uring_sqe sqe = { 0 };
 
 	io_uring_prep_socket(&sqe, domain, type, protocol, 0);
@@ -330,6 +348,7 @@ int coro_io_socket(int domain, int type, int protocol, int64_t deadline_ns)
 int coro_io_waitid(int idtype, unsigned int id, void *info, int options,
 		   int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct io_uring_sqe sqe = { 0 };
 	struct coro__loop *loop;
 	int err;
@@ -350,6 +369,7 @@ int coro_io_waitid(int idtype, unsigned int id, void *info, int options,
 
 int coro_io_close(int fd)
 {
+	CORO__ENTRY;
 	struct io_uring_sqe sqe = { 0 };
 	struct coro__loop *loop;
 	int err;

@@ -50,6 +50,7 @@ __thread const struct coro__job *coro__job_now;
 
 bool coro_blocking_cancelled(void)
 {
+	CORO__ENTRY;
 	const struct coro__job *job = coro__job_now;
 
 	return job && (__atomic_load_n(&job->cancelled, __ATOMIC_RELAXED) ||
@@ -364,6 +365,8 @@ enum coro__job_state coro__job_cancel(struct coro__job *job, bool now,
 
 int coro_blocking_set_limit(unsigned int nr)
 {
+	CORO__ENTRY;
+
 	if (!nr)
 		return -EINVAL;
 	pthread_mutex_lock(&coro__pool.lock);
@@ -390,6 +393,7 @@ unsigned int coro__blocking_limit(void)
 
 int coro_blocking_info_read(struct coro_blocking_info *info)
 {
+	CORO__ENTRY;
 	struct coro_blocking_info all;
 	size_t size;
 

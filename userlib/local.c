@@ -22,6 +22,7 @@ struct coro__locals {
 
 int coro_key_new(struct coro_key **ret_key, void (*destroy)(void *value))
 {
+	CORO__ENTRY;
 	struct coro_key *key;
 
 	if (!ret_key)
@@ -37,6 +38,8 @@ int coro_key_new(struct coro_key **ret_key, void (*destroy)(void *value))
 
 void coro_key_free(struct coro_key *key)
 {
+	CORO__ENTRY;
+
 	if (key && !__atomic_sub_fetch(&key->refs, 1, __ATOMIC_ACQ_REL))
 		free(key);
 }
@@ -101,6 +104,7 @@ static void coro__local_remove(struct coro__locals *l, unsigned int at)
 
 int coro_key_set(struct coro_key *key, void *value)
 {
+	CORO__ENTRY;
 	struct coro *c = coro__thread()->cur;
 	struct coro__locals *l;
 	unsigned int at;
@@ -121,6 +125,7 @@ int coro_key_set(struct coro_key *key, void *value)
 
 int coro_key_get(struct coro_key *key, void **ret_value)
 {
+	CORO__ENTRY;
 	struct coro *c = coro__thread()->cur;
 	unsigned int at;
 

@@ -16,7 +16,8 @@
 #include "report.h"
 #include "sim.h"
 
-#define CORO__RUN_FLAGS (CORO_RUN_F_INTERRUPT | CORO_RUN_F_HANDOFF)
+#define CORO__RUN_FLAGS \
+	(CORO_RUN_F_INTERRUPT | CORO_RUN_F_HANDOFF | CORO_RUN_F_HANDOFF_ALWAYS)
 
 static int coro__loop_opts(const struct coro_loop_opts *opts,
 			   struct coro_loop_opts *out)
@@ -28,6 +29,8 @@ static int coro__loop_opts(const struct coro_loop_opts *opts,
 	if (out->recv_buffers & (out->recv_buffers - 1) ||
 	    out->recv_buffers > 32768 || out->flags & ~CORO__RUN_FLAGS)
 		return -EINVAL;
+	if (out->flags & CORO_RUN_F_HANDOFF_ALWAYS)
+		out->flags |= CORO_RUN_F_HANDOFF;
 	return 0;
 }
 
@@ -283,11 +286,14 @@ out:
 int coro_run_opts(long (*fn)(void *arg), void *arg,
 		  const struct coro_loop_opts *opts, long *ret_value)
 {
+	CORO__ENTRY;
+
 	return coro__run(fn, arg, opts, __builtin_return_address(0), ret_value);
 }
 
 long coro_run(long (*fn)(void *arg), void *arg)
 {
+	CORO__ENTRY;
 	long value;
 	int err = coro__run(fn, arg, NULL, __builtin_return_address(0), &value);
 

@@ -35,11 +35,11 @@ struct coro__loop {
 	uint64_t inflight; /* operations whose last completion is to come */
 	uint64_t background; /* of them, those of a struct coro__watch */
 	uint64_t outside; /* parked ones that only others can wake */
-	uint64_t blocking; /* of them, those in coro_blocking() */
+	uint64_t blocking; /* of them, those in coro_blocking(), or absent */
 	struct coro__scope scope; /* of all */
 	struct coro__crew *crew; /* threads that hand it over, or NULL */
-	struct coro__caller *call; /* in coro_blocking(), in place */
-	struct coro *taken; /* the task in there, of who has just taken over */
+	struct coro__caller *call; /* in coro_blocking(), in place; or NULL */
+	struct coro *taken; /* whose step it was, of who has just taken over */
 	struct coro *eager; /* to run before the one that left its turn for it */
 	unsigned int budget; /* waits until the running one must take turns */
 	bool closing; /* main ended: no multishot goes on */
@@ -94,6 +94,12 @@ int coro__wait_begin_uncancelled(struct coro__loop **ret_loop);
 /* Suspends until coro__wake(); returns its result. */
 int coro__park(struct coro__loop *loop, struct coro__wait *w,
 	       int64_t deadline_ns, enum coro_awaits kind, uint64_t arg);
+
+/*
+ * The loop was just taken over, in the midst of a step: whose it was is not running
+ * there any more.
+ */
+void coro__task_taken(struct coro__loop *loop);
 
 /* The parked coroutine is ready. */
 void coro__wake(struct coro__loop *loop, struct coro__wait *w, int result);

@@ -8,6 +8,8 @@
 
 int coro_mutex_init(struct coro_mutex *m, unsigned int flags)
 {
+	CORO__ENTRY;
+
 	m->holder = 0;
 	m->holder_id = 0;
 	return coro__waitq_init(&m->waiters, flags);
@@ -15,6 +17,8 @@ int coro_mutex_init(struct coro_mutex *m, unsigned int flags)
 
 int coro_mutex_fini(struct coro_mutex *m)
 {
+	CORO__ENTRY;
+
 	return coro_mutex_is_locked(m) ? -EBUSY : coro__waitq_fini(&m->waiters);
 }
 
@@ -58,8 +62,8 @@ static __attribute__((noinline)) int coro__mutex_lock(struct coro_mutex *m,
 	return err ? err : coro__mutex_wait(loop, m, deadline_ns, false);
 }
 
-__attribute__((noinline)) int coro_mutex_lock(struct coro_mutex *m,
-					      int64_t deadline_ns)
+CORO__DEFINE2(int, coro_mutex_lock, struct coro_mutex *, m, int64_t,
+	      deadline_ns)
 {
 	const struct coro__thread *t = coro__this();
 
@@ -88,7 +92,7 @@ static bool coro__mutex_try(struct coro_mutex *m)
 	return true;
 }
 
-int coro_mutex_trylock(struct coro_mutex *m)
+CORO__DEFINE1(int, coro_mutex_trylock, struct coro_mutex *, m)
 {
 	bool mine;
 
@@ -126,7 +130,7 @@ static __attribute__((noinline)) int coro__mutex_unlock(struct coro_mutex *m)
 	return err;
 }
 
-int coro_mutex_unlock(struct coro_mutex *m)
+CORO__DEFINE1(int, coro_mutex_unlock, struct coro_mutex *, m)
 {
 	if (m->waiters.flags & CORO_SHARED || m->waiters.first || !m->holder)
 		return coro__mutex_unlock(m);
@@ -138,6 +142,7 @@ int coro_mutex_unlock(struct coro_mutex *m)
 long coro_mutex_call(struct coro_mutex *m, long (*fn)(void *arg), void *arg,
 		     int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	long ret;
 
 	if (!fn)
@@ -145,7 +150,7 @@ long coro_mutex_call(struct coro_mutex *m, long (*fn)(void *arg), void *arg,
 	ret = coro_mutex_lock(m, deadline_ns);
 	if (ret)
 		return ret;
-	ret = fn(arg);
+	ret = coro__call_own(fn, arg);
 	coro_mutex_unlock(m);
 	return ret;
 }
@@ -162,6 +167,7 @@ bool coro__mutex_mine(struct coro_mutex *m)
 
 bool coro_mutex_is_locked(struct coro_mutex *m)
 {
+	CORO__ENTRY;
 	bool locked;
 
 	coro__waitq_lock(&m->waiters);
@@ -172,6 +178,7 @@ bool coro_mutex_is_locked(struct coro_mutex *m)
 
 uint64_t coro_mutex_holder(struct coro_mutex *m)
 {
+	CORO__ENTRY;
 	uint64_t key, id;
 	struct coro *c;
 
@@ -194,6 +201,8 @@ uint64_t coro_mutex_holder(struct coro_mutex *m)
 
 unsigned int coro_mutex_waiters(struct coro_mutex *m)
 {
+	CORO__ENTRY;
+
 	return coro__waitq_count(&m->waiters);
 }
 
@@ -215,6 +224,7 @@ static int coro__case_attempt(struct coro_case *c)
 
 struct coro_case coro_case_lock(struct coro_mutex *m)
 {
+	CORO__ENTRY;
 	static const struct coro__case_ops ops = {
 		.waiters = coro__case_waiters,
 		.attempt = coro__case_attempt,

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "entry.h"
 #include "memory.h"
 
 /* RFC 8305, 8. */
@@ -123,6 +124,7 @@ int coro_net_resolve(const char *host, const char *service,
 		     const struct addrinfo *hints, struct addrinfo **ret_list,
 		     int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct coro_scope in_time;
 	struct coro__lookup *l;
 	long result;
@@ -179,6 +181,7 @@ struct coro__dial {
 
 static long coro__net_dial(void *arg)
 {
+	CORO__ENTRY;
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	const struct coro__dial *d = arg;
 	struct addrinfo *list;
@@ -194,6 +197,7 @@ static long coro__net_dial(void *arg)
 
 int coro_net_connect(const char *host, const char *service, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct coro__dial d = { host, service };
 
 	return (int)coro_call(coro__net_dial, &d, deadline_ns);
@@ -255,6 +259,7 @@ static int coro__net_listen(const struct coro__listen *how)
 
 int coro_net_listen(const char *host, const char *service, int backlog)
 {
+	CORO__ENTRY;
 	const struct coro__listen how = { host, service, backlog, false };
 
 	return coro__net_listen(&how);
@@ -277,6 +282,7 @@ static int coro__net_port(int fd, char *service, size_t room)
 int coro_net_listen_each(const char *host, const char *service, int backlog,
 			 int *ret_fds, unsigned int nr)
 {
+	CORO__ENTRY;
 	struct coro__listen how = { host, service, backlog, true };
 	char port[NI_MAXSERV];
 	unsigned int i;

@@ -69,12 +69,16 @@ static struct coro_pool *coro__pool_new(unsigned int nr)
 
 struct coro_pool *coro_pool_get(struct coro_pool *p)
 {
+	CORO__ENTRY;
+
 	__atomic_add_fetch(&p->refs, 1, __ATOMIC_RELAXED);
 	return p;
 }
 
 void coro_pool_put(struct coro_pool *p)
 {
+	CORO__ENTRY;
+
 	if (p && !__atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL))
 		coro__pool_free(p);
 }
@@ -88,6 +92,7 @@ static struct coro__lane *coro__lane_self(void)
 
 struct coro_pool *coro_pool_self(void)
 {
+	CORO__ENTRY;
 	const struct coro__lane *lane = coro__lane_self();
 
 	return lane ? lane->pool : NULL;
@@ -95,11 +100,14 @@ struct coro_pool *coro_pool_self(void)
 
 unsigned int coro_pool_loops(const struct coro_pool *p)
 {
+	CORO__ENTRY;
+
 	return p->nr;
 }
 
 int coro_pool_index(void)
 {
+	CORO__ENTRY;
 	const struct coro__lane *lane = coro__lane_self();
 
 	return lane ? (int)lane->index : -EPERM;
@@ -180,6 +188,7 @@ static int coro__pool_await(struct coro_pool *p, unsigned int nr)
 
 static long coro__lane_main(void *arg)
 {
+	CORO__ENTRY;
 	struct coro__lane *lane = arg;
 
 	coro__lane_begin(lane, coro__thread()->loop);
@@ -241,11 +250,12 @@ static int coro__pool_launch(struct coro_pool *p)
 
 static long coro__pool_main(void *arg)
 {
+	CORO__ENTRY;
 	struct coro__pool_run *run = arg;
 
 	coro__lane_begin(&run->pool->lanes[0], coro__thread()->loop);
 	run->err = coro__pool_launch(run->pool);
-	return run->err ? run->err : run->fn(run->arg);
+	return run->err ? run->err : coro__call_own(run->fn, run->arg);
 }
 
 static int coro__pool_opts(struct coro_pool_opts *o,
@@ -279,6 +289,7 @@ static void coro__pool_join(const struct coro_pool *p)
 int coro_pool_run(long (*fn)(void *arg), void *arg,
 		  const struct coro_pool_opts *opts, long *ret_value)
 {
+	CORO__ENTRY;
 	struct coro__pool_run run = { .fn = fn, .arg = arg };
 	struct coro_loop_opts loop;
 	struct coro_thread_opts thread;

@@ -33,6 +33,7 @@ static long coro__share_serve(void *arg)
 /* On the caller's loop: stands for it in the group. */
 static long coro__share_run(void *arg)
 {
+	CORO__ENTRY;
 	struct coro__pool_share *share = arg;
 	const struct coro_work_opts opts = { .size = sizeof(opts),
 					     .name = "serve",
@@ -49,6 +50,7 @@ int coro_pool_serve(const int *fds,
 		    long (*fn)(struct coro_stream *s, void *arg), void *arg,
 		    const struct coro_serve_opts *opts)
 {
+	CORO__ENTRY;
 	const struct coro__pool_server s = { coro_pool_self(), fn, arg, opts };
 	struct coro__pool_share *shares;
 	struct coro_group g;

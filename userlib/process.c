@@ -276,6 +276,7 @@ static int coro__process_spawn(struct coro_process *p, char *const argv[],
 int coro_process_spawn(struct coro_process **ret_process, char *const argv[],
 		       const struct coro_process_opts *opts)
 {
+	CORO__ENTRY;
 	struct coro_process_opts o;
 	struct coro_process *p;
 	int saved = errno;
@@ -302,6 +303,7 @@ out:
 
 int coro_process_open(struct coro_process **ret_process, pid_t pid)
 {
+	CORO__ENTRY;
 	struct coro_process *p;
 	int saved = errno;
 	int err;
@@ -327,11 +329,14 @@ out:
 
 pid_t coro_process_pid(const struct coro_process *p)
 {
+	CORO__ENTRY;
+
 	return p ? p->pid : -EINVAL;
 }
 
 int coro_process_take_fd(struct coro_process *p, int nr)
 {
+	CORO__ENTRY;
 	int fd;
 
 	if (!p || nr < 0 || nr > 2)
@@ -364,6 +369,7 @@ static int coro__process_wait(struct coro_process *p, int *ret_status,
 int coro_process_wait(struct coro_process *p, int *ret_status,
 		      int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct coro__loop *loop;
 	int err;
 
@@ -380,6 +386,7 @@ int coro_process_wait(struct coro_process *p, int *ret_status,
 
 int coro_process_kill(struct coro_process *p, int sig)
 {
+	CORO__ENTRY;
 	int saved = errno;
 	int err;
 
@@ -396,6 +403,7 @@ int coro_process_kill(struct coro_process *p, int sig)
 
 void coro_process_free(struct coro_process *p)
 {
+	CORO__ENTRY;
 	struct coro__loop *loop = coro__thread()->loop;
 	int saved = errno;
 

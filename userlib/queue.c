@@ -242,6 +242,7 @@ static int coro__queue_init_items(struct coro_queue *q,
 int coro_queue_new(struct coro_queue **ret_queue,
 		   const struct coro_queue_opts *opts)
 {
+	CORO__ENTRY;
 	struct coro_queue_opts o;
 	struct coro_queue *q;
 	int err;
@@ -272,6 +273,7 @@ int coro_queue_new(struct coro_queue **ret_queue,
 
 int coro_queue_free(struct coro_queue *q)
 {
+	CORO__ENTRY;
 	int err;
 
 	if (!q)
@@ -392,7 +394,8 @@ coro__queue_put_wait(struct coro_queue *q, void *item, int64_t deadline_ns)
 }
 
 /* What is done most, in few instructions: nobody waits, and there is room. */
-int coro_queue_put(struct coro_queue *q, void *item, int64_t deadline_ns)
+CORO__DEFINE3(int, coro_queue_put, struct coro_queue *, q, void *, item,
+	      int64_t, deadline_ns)
 {
 	if (!q || !q->plain || q->getters.first || q->items.nr >= q->capacity ||
 	    q->items.nr == q->items.room || !coro__wait_pass(coro__thread()))
@@ -402,7 +405,7 @@ int coro_queue_put(struct coro_queue *q, void *item, int64_t deadline_ns)
 	return 0;
 }
 
-int coro_queue_try_put(struct coro_queue *q, void *item)
+CORO__DEFINE2(int, coro_queue_try_put, struct coro_queue *, q, void *, item)
 {
 	int err;
 
@@ -440,7 +443,8 @@ coro__queue_get_wait(struct coro_queue *q, void **ret_item, int64_t deadline_ns)
 }
 
 /* What is done most, in few instructions: nobody waits, and there is an item. */
-int coro_queue_get(struct coro_queue *q, void **ret_item, int64_t deadline_ns)
+CORO__DEFINE3(int, coro_queue_get, struct coro_queue *, q, void **, ret_item,
+	      int64_t, deadline_ns)
 {
 	if (!q || !ret_item || !q->plain || q->putters.first || !q->items.nr ||
 	    !coro__wait_pass(coro__thread()))
@@ -449,7 +453,8 @@ int coro_queue_get(struct coro_queue *q, void **ret_item, int64_t deadline_ns)
 	return 0;
 }
 
-int coro_queue_try_get(struct coro_queue *q, void **ret_item)
+CORO__DEFINE2(int, coro_queue_try_get, struct coro_queue *, q, void **,
+	      ret_item)
 {
 	int err;
 
@@ -471,6 +476,7 @@ static void coro__queue_finished(struct coro_queue *q, size_t nr)
 
 int coro_queue_task_done(struct coro_queue *q)
 {
+	CORO__ENTRY;
 	int err;
 
 	if (!q)
@@ -487,6 +493,7 @@ int coro_queue_task_done(struct coro_queue *q)
 
 int coro_queue_join(struct coro_queue *q, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct coro__loop *loop;
 	struct coro__arm arm;
 	int err;
@@ -525,6 +532,8 @@ static void coro__queue_discard(struct coro_queue *q)
 
 int coro_queue_shutdown(struct coro_queue *q, unsigned int flags)
 {
+	CORO__ENTRY;
+
 	if (!q || flags & ~CORO_QUEUE_DISCARD)
 		return -EINVAL;
 	coro__waitq_lock(&q->getters);
@@ -549,6 +558,7 @@ int coro_queue_shutdown(struct coro_queue *q, unsigned int flags)
 
 size_t coro_queue_size(struct coro_queue *q)
 {
+	CORO__ENTRY;
 	size_t nr;
 
 	coro__waitq_lock(&q->getters);
@@ -559,16 +569,21 @@ size_t coro_queue_size(struct coro_queue *q)
 
 bool coro_queue_empty(struct coro_queue *q)
 {
+	CORO__ENTRY;
+
 	return !coro_queue_size(q);
 }
 
 bool coro_queue_full(struct coro_queue *q)
 {
+	CORO__ENTRY;
+
 	return coro_queue_size(q) >= q->capacity;
 }
 
 int coro_queue_info_read(struct coro_queue *q, struct coro_queue_info *info)
 {
+	CORO__ENTRY;
 	struct coro_queue_info all;
 	size_t size;
 
@@ -610,6 +625,7 @@ static void coro__case_got(struct coro_case *c)
 
 struct coro_case coro_case_get(struct coro_queue *q, void **ret_item)
 {
+	CORO__ENTRY;
 	static const struct coro__case_ops ops = {
 		.waiters = coro__case_getters,
 		.attempt = coro__case_get,
@@ -641,6 +657,7 @@ static void coro__case_arm_put(struct coro_case *c)
 
 struct coro_case coro_case_put(struct coro_queue *q, void *item)
 {
+	CORO__ENTRY;
 	static const struct coro__case_ops ops = {
 		.waiters = coro__case_putters,
 		.attempt = coro__case_put,

@@ -213,6 +213,7 @@ static void coro__receiver_destroy(struct coro__multishot *m)
 
 int coro_receiver_new(struct coro_receiver **ret_receiver, int fd)
 {
+	CORO__ENTRY;
 	struct coro__loop *loop;
 	struct coro_receiver *r;
 	int err;
@@ -249,6 +250,7 @@ int coro_receiver_new(struct coro_receiver **ret_receiver, int fd)
 int coro_receiver_next(struct coro_receiver *r, const void **ret_data,
 		       int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct coro__buffers *b = r->buffers;
 	int err = coro__multishot_usable(&r->multishot);
 
@@ -276,6 +278,8 @@ int coro_receiver_next(struct coro_receiver *r, const void **ret_data,
 
 void coro_receiver_free(struct coro_receiver *r)
 {
+	CORO__ENTRY;
+
 	if (r)
 		coro__multishot_end(&r->multishot);
 }

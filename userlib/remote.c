@@ -93,6 +93,7 @@ void coro__port_cancel(struct coro__loop *loop, struct coro *c, uint64_t reason)
 
 int coro_cancel_reason(uint64_t *ret_reason)
 {
+	CORO__ENTRY;
 	struct coro *c = coro_self();
 	struct coro__port *p;
 
@@ -129,6 +130,7 @@ static bool coro__exportable(const struct coro__thread *t, const struct coro *c)
 int coro_export(struct coro *c, unsigned int rights,
 		struct coro_handle **ret_handle)
 {
+	CORO__ENTRY;
 	const struct coro__remote *remote;
 	struct coro_handle *h;
 	int err;
@@ -157,6 +159,7 @@ int coro_export(struct coro *c, unsigned int rights,
 
 int coro_handle_open(struct coro_handle **ret_handle, int fd)
 {
+	CORO__ENTRY;
 	const struct coro__remote *remote;
 	struct coro__thread *t;
 	struct coro_handle *h;
@@ -184,12 +187,15 @@ int coro_handle_open(struct coro_handle **ret_handle, int fd)
 
 int coro_handle_fd(const struct coro_handle *h)
 {
+	CORO__ENTRY;
+
 	return h ? h->remote->fd(h) : -EINVAL;
 }
 
 int coro_handle_restrict(struct coro_handle *h, unsigned int rights,
 			 struct coro_handle **ret_handle)
 {
+	CORO__ENTRY;
 	struct coro_handle *to;
 	int err;
 
@@ -209,12 +215,16 @@ int coro_handle_restrict(struct coro_handle *h, unsigned int rights,
 
 struct coro_handle *coro_handle_get(struct coro_handle *h)
 {
+	CORO__ENTRY;
+
 	__atomic_add_fetch(&h->refs, 1, __ATOMIC_RELAXED);
 	return h;
 }
 
 void coro_handle_put(struct coro_handle *h)
 {
+	CORO__ENTRY;
+
 	if (!h || __atomic_sub_fetch(&h->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	h->remote->close(h);
@@ -223,6 +233,7 @@ void coro_handle_put(struct coro_handle *h)
 
 int coro_handle_try_send(struct coro_handle *h, uint64_t value)
 {
+	CORO__ENTRY;
 	int err = h ? coro__fault(CORO_FAULT_SYSCALL) : -EINVAL;
 
 	return err ? err : h->remote->try_send(h, value);
@@ -230,6 +241,7 @@ int coro_handle_try_send(struct coro_handle *h, uint64_t value)
 
 int coro_handle_send(struct coro_handle *h, uint64_t value, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct coro__loop *loop;
 	int err;
 
@@ -242,6 +254,7 @@ int coro_handle_send(struct coro_handle *h, uint64_t value, int64_t deadline_ns)
 int coro_handle_join(struct coro_handle *h, long *ret_value,
 		     int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct coro__loop *loop;
 	long value;
 	int err;
@@ -258,6 +271,7 @@ int coro_handle_join(struct coro_handle *h, long *ret_value,
 
 int coro_handle_cancel(struct coro_handle *h, uint64_t reason)
 {
+	CORO__ENTRY;
 	int err = h ? coro__fault(CORO_FAULT_SYSCALL) : -EINVAL;
 
 	return err ? err : h->remote->cancel(h, reason);
@@ -265,6 +279,7 @@ int coro_handle_cancel(struct coro_handle *h, uint64_t reason)
 
 int coro_recv(uint64_t *ret_value, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct coro__loop *loop;
 	struct coro *c;
 	int err;
@@ -284,6 +299,8 @@ int coro_recv(uint64_t *ret_value, int64_t deadline_ns)
  */
 int coro_wake(struct coro *c, uint64_t value)
 {
+	CORO__ENTRY;
+
 	if (!c)
 		return -EINVAL;
 	if (__atomic_load_n(&c->shm->state, __ATOMIC_ACQUIRE) ==

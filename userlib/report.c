@@ -19,6 +19,8 @@ static void *coro__report_arg;
 void coro_report_to(void (*fn)(void *arg, const struct coro_report *report),
 		    void *arg)
 {
+	CORO__ENTRY;
+
 	pthread_mutex_lock(&coro__report_lock);
 	coro__report_fn = fn;
 	coro__report_arg = arg;
@@ -115,6 +117,8 @@ static void coro__report_frames(FILE *f, const char *what, void *const *frames,
 
 void coro_report_print(void *file, const struct coro_report *r)
 {
+	CORO__ENTRY;
+
 	FILE *f = file ? file : stderr;
 	int saved = errno;
 

@@ -12,6 +12,8 @@ enum coro__rwlock_kind {
 
 int coro_rwlock_init(struct coro_rwlock *l, unsigned int flags)
 {
+	CORO__ENTRY;
+
 	l->readers = 0;
 	l->writer = 0;
 	return coro__waitq_init(&l->waiters, flags);
@@ -19,6 +21,8 @@ int coro_rwlock_init(struct coro_rwlock *l, unsigned int flags)
 
 int coro_rwlock_fini(struct coro_rwlock *l)
 {
+	CORO__ENTRY;
+
 	if (coro_rwlock_readers(l) || coro_rwlock_is_writing(l))
 		return -EBUSY;
 	return coro__waitq_fini(&l->waiters);
@@ -102,11 +106,15 @@ static int coro__rwlock_wait(struct coro_rwlock *l, unsigned int kind,
 
 int coro_rwlock_read(struct coro_rwlock *l, int64_t deadline_ns)
 {
+	CORO__ENTRY;
+
 	return coro__rwlock_wait(l, CORO__READS, deadline_ns);
 }
 
 int coro_rwlock_write(struct coro_rwlock *l, int64_t deadline_ns)
 {
+	CORO__ENTRY;
+
 	return coro__rwlock_wait(l, CORO__WRITES, deadline_ns);
 }
 
@@ -125,16 +133,21 @@ static int coro__rwlock_try(struct coro_rwlock *l, unsigned int kind)
 
 int coro_rwlock_try_read(struct coro_rwlock *l)
 {
+	CORO__ENTRY;
+
 	return coro__rwlock_try(l, CORO__READS);
 }
 
 int coro_rwlock_try_write(struct coro_rwlock *l)
 {
+	CORO__ENTRY;
+
 	return coro__rwlock_try(l, CORO__WRITES);
 }
 
 int coro_rwlock_unlock(struct coro_rwlock *l)
 {
+	CORO__ENTRY;
 	int err = -EPERM;
 
 	coro__waitq_lock(&l->waiters);
@@ -153,6 +166,7 @@ int coro_rwlock_unlock(struct coro_rwlock *l)
 
 int coro_rwlock_downgrade(struct coro_rwlock *l)
 {
+	CORO__ENTRY;
 	int err = -EPERM;
 
 	coro__waitq_lock(&l->waiters);
@@ -169,6 +183,7 @@ int coro_rwlock_downgrade(struct coro_rwlock *l)
 
 uint64_t coro_rwlock_readers(struct coro_rwlock *l)
 {
+	CORO__ENTRY;
 	uint64_t nr;
 
 	coro__waitq_lock(&l->waiters);
@@ -179,6 +194,7 @@ uint64_t coro_rwlock_readers(struct coro_rwlock *l)
 
 bool coro_rwlock_is_writing(struct coro_rwlock *l)
 {
+	CORO__ENTRY;
 	bool writing;
 
 	coro__waitq_lock(&l->waiters);
@@ -189,5 +205,7 @@ bool coro_rwlock_is_writing(struct coro_rwlock *l)
 
 unsigned int coro_rwlock_waiters(struct coro_rwlock *l)
 {
+	CORO__ENTRY;
+
 	return coro__waitq_count(&l->waiters);
 }

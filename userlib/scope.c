@@ -204,18 +204,20 @@ static inline int coro__scope_begin(struct coro_scope *s, int64_t deadline_ns,
 	return 0;
 }
 
-int coro_scope_enter(struct coro_scope *s, int64_t deadline_ns)
+CORO__DEFINE2(int, coro_scope_enter, struct coro_scope *, s, int64_t,
+	      deadline_ns)
 {
 	return coro__scope_begin(s, deadline_ns, false);
 }
 
 int coro_scope_shield(struct coro_scope *s, int64_t deadline_ns)
 {
+	CORO__ENTRY;
+
 	return coro__scope_begin(s, deadline_ns, true);
 }
 
-__attribute__((noinline)) long coro_scope_leave(struct coro_scope *s,
-						long result)
+CORO__DEFINE2(long, coro_scope_leave, struct coro_scope *, s, long, result)
 {
 	const struct coro__thread *t = coro__this();
 	struct coro__timed *in = coro__timed(s);
@@ -229,6 +231,7 @@ __attribute__((noinline)) long coro_scope_leave(struct coro_scope *s,
 
 int coro_scope_cancel(struct coro_scope *s)
 {
+	CORO__ENTRY;
 	struct coro__timed *in = coro__timed(s);
 
 	if (!s || !in->scope.open)
@@ -251,6 +254,7 @@ static __attribute__((noinline)) int coro__timed_pass(struct coro__timed *s)
 
 int coro_scope_set_deadline(struct coro_scope *s, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct coro__timed *in = coro__timed(s);
 	struct coro__loop *loop;
 
@@ -269,11 +273,14 @@ int coro_scope_set_deadline(struct coro_scope *s, int64_t deadline_ns)
 
 int64_t coro_scope_deadline(const struct coro_scope *s)
 {
+	CORO__ENTRY;
+
 	return coro__timed(s)->deadline_ns;
 }
 
 enum coro_scope_state coro_scope_state(const struct coro_scope *s)
 {
+	CORO__ENTRY;
 	const struct coro__timed *in = coro__timed(s);
 	bool expired = in->expired;
 	bool cancelled = in->scope.asked && !in->due;
@@ -310,17 +317,19 @@ static int64_t coro__deadline(bool shields)
 	return at;
 }
 
-int64_t coro_deadline(void)
+CORO__DEFINE0(int64_t, coro_deadline)
 {
 	return coro__deadline(true);
 }
 
 int64_t coro_deadline_unshielded(void)
 {
+	CORO__ENTRY;
+
 	return coro__deadline(false);
 }
 
-int coro_check(void)
+CORO__DEFINE0(int, coro_check)
 {
 	struct coro__thread *t = coro__thread();
 
@@ -344,18 +353,21 @@ CORO__PLAIN static long coro__call(long (*fn)(void *arg), void *arg,
 	ret = coro__scope_begin(&s, deadline_ns, shield);
 	if (ret)
 		return ret;
-	ret = fn(arg);
+	ret = coro__call_own(fn, arg);
 	if (__builtin_expect(in->in->open != &in->scope, 0))
 		CORO__SCOPE_ABANDON(in->in, &in->scope);
 	return coro_scope_leave(&s, ret);
 }
 
-long coro_call(long (*fn)(void *arg), void *arg, int64_t deadline_ns)
+CORO__DEFINE3(long, coro_call, coro__fn *, fn, void *, arg, int64_t,
+	      deadline_ns)
 {
 	return coro__call(fn, arg, deadline_ns, false);
 }
 
 long coro_call_shielded(long (*fn)(void *arg), void *arg, int64_t deadline_ns)
 {
+	CORO__ENTRY;
+
 	return coro__call(fn, arg, deadline_ns, true);
 }

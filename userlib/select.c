@@ -137,6 +137,7 @@ static int coro__cases_wait(struct coro__loop *loop, struct coro_case *cases,
 
 int coro_select(struct coro_case *cases, unsigned int nr, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct coro__ticket t;
 	struct coro_case *locks;
 	struct coro__loop *loop;
@@ -162,6 +163,7 @@ int coro_select(struct coro_case *cases, unsigned int nr, int64_t deadline_ns)
 
 int coro_try_select(struct coro_case *cases, unsigned int nr)
 {
+	CORO__ENTRY;
 	struct coro_case *locks;
 	int ret;
 

@@ -9,6 +9,8 @@
 int coro_semaphore_init(struct coro_semaphore *s, unsigned int value,
 			unsigned int max, unsigned int flags)
 {
+	CORO__ENTRY;
+
 	if (max && value > max)
 		return -EINVAL;
 	s->value = value;
@@ -18,6 +20,8 @@ int coro_semaphore_init(struct coro_semaphore *s, unsigned int value,
 
 int coro_semaphore_fini(struct coro_semaphore *s)
 {
+	CORO__ENTRY;
+
 	return coro__waitq_fini(&s->waiters);
 }
 
@@ -40,8 +44,8 @@ coro__semaphore_acquire(struct coro_semaphore *s, int64_t deadline_ns)
 	return 0;
 }
 
-__attribute__((noinline)) int coro_semaphore_acquire(struct coro_semaphore *s,
-						     int64_t deadline_ns)
+CORO__DEFINE2(int, coro_semaphore_acquire, struct coro_semaphore *, s, int64_t,
+	      deadline_ns)
 {
 	if (s->waiters.flags & CORO_SHARED || !s->value ||
 	    !coro__wait_pass(coro__this()))
@@ -50,7 +54,7 @@ __attribute__((noinline)) int coro_semaphore_acquire(struct coro_semaphore *s,
 	return 0;
 }
 
-int coro_semaphore_try_acquire(struct coro_semaphore *s)
+CORO__DEFINE1(int, coro_semaphore_try_acquire, struct coro_semaphore *, s)
 {
 	int err = -EBUSY;
 
@@ -63,7 +67,7 @@ int coro_semaphore_try_acquire(struct coro_semaphore *s)
 	return err;
 }
 
-int coro_semaphore_release(struct coro_semaphore *s)
+CORO__DEFINE1(int, coro_semaphore_release, struct coro_semaphore *, s)
 {
 	unsigned int max = s->max ? s->max : UINT_MAX;
 	int err;
@@ -82,6 +86,7 @@ int coro_semaphore_release(struct coro_semaphore *s)
 
 unsigned int coro_semaphore_value(struct coro_semaphore *s)
 {
+	CORO__ENTRY;
 	unsigned int value;
 
 	coro__waitq_lock(&s->waiters);
@@ -92,6 +97,8 @@ unsigned int coro_semaphore_value(struct coro_semaphore *s)
 
 unsigned int coro_semaphore_waiters(struct coro_semaphore *s)
 {
+	CORO__ENTRY;
+
 	return coro__waitq_count(&s->waiters);
 }
 
@@ -114,6 +121,7 @@ static int coro__case_attempt(struct coro_case *c)
 
 struct coro_case coro_case_acquire(struct coro_semaphore *s)
 {
+	CORO__ENTRY;
 	static const struct coro__case_ops ops = {
 		.waiters = coro__case_waiters,
 		.attempt = coro__case_attempt,

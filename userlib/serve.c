@@ -43,6 +43,7 @@ static void coro__connection_free(void *arg)
 
 static long coro__connection_close(void *arg)
 {
+	CORO__ENTRY;
 	struct coro__connection *c = arg;
 
 	return coro_stream_close(c->stream, coro_after(CORO__SERVE_LINGER));
@@ -50,8 +51,13 @@ static long coro__connection_close(void *arg)
 
 static long coro__connection_run(void *arg)
 {
+	CORO__ENTRY;
 	struct coro__connection *c = arg;
-	long ret = c->server->fn(c->stream, c->server->arg);
+	long ret;
+
+	coro__arm();
+	ret = c->server->fn(c->stream, c->server->arg);
+	coro__enter();
 
 	/* Also of one that is cancelled: its last words. */
 	coro_call_shielded(coro__connection_close, c,
@@ -125,6 +131,7 @@ static int coro__serve_next(struct coro__server *s, struct coro_acceptor *a)
 
 static long coro__serve_accept(void *arg)
 {
+	CORO__ENTRY;
 	struct coro__server *s = arg;
 	struct coro_acceptor *a;
 	int err = coro_acceptor_new(&a, s->fd, SOCK_CLOEXEC);
@@ -176,6 +183,7 @@ static long coro__serve_all(struct coro__server *s, struct coro_group *outer)
 int coro_serve(int fd, long (*fn)(struct coro_stream *s, void *arg), void *arg,
 	       const struct coro_serve_opts *opts)
 {
+	CORO__ENTRY;
 	const struct coro_group_opts each = { .size = sizeof(each),
 					      .policy = CORO_POLICY_EACH };
 	struct coro__server s = { .fd = fd, .fn = fn, .arg = arg };

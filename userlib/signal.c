@@ -166,6 +166,7 @@ static int coro__signals_open(const sigset_t *set, struct coro__loop *loop,
 
 int coro_signals_new(struct coro_signals **ret_signals, const sigset_t *set)
 {
+	CORO__ENTRY;
 	struct coro__loop *loop;
 	int saved = errno;
 	int err;
@@ -212,6 +213,7 @@ static int coro__signals_read(struct coro_signals *s,
 int coro_signals_next(struct coro_signals *s, struct signalfd_siginfo *ret_info,
 		      int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	int err, ret;
 
 	if (s->forks != coro__forks())
@@ -237,6 +239,7 @@ int coro_signals_next(struct coro_signals *s, struct signalfd_siginfo *ret_info,
 
 void coro_signals_free(struct coro_signals *s)
 {
+	CORO__ENTRY;
 	int saved = errno;
 
 	if (!s)

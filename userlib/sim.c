@@ -20,6 +20,7 @@ static uint64_t coro__sim_roll(struct coro__sim *sim)
 
 uint64_t coro_sim_random(void)
 {
+	CORO__ENTRY;
 	struct coro__sim *sim = coro__thread()->sim;
 
 	return sim ? coro__sim_roll(sim) : 0;

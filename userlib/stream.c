@@ -73,6 +73,7 @@ int coro_stream_new(struct coro_stream **ret_stream,
 		    const struct coro_stream_ops *ops, void *arg,
 		    const struct coro_stream_opts *opts)
 {
+	CORO__ENTRY;
 	struct coro_stream *s;
 	int err;
 
@@ -116,6 +117,7 @@ static int coro__stream_copy_some(struct coro_stream *to,
 int coro_stream_copy(struct coro_stream *to, struct coro_stream *from,
 		     uint64_t *total_bytes, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct coro__splice sp = { .to = to, .from = from, .fds = { -1, -1 } };
 	int ret = coro__stream_read_begin(from);
 	size_t done = 0;
@@ -179,6 +181,7 @@ static int coro__stream_await_end(struct coro_stream *s,
 
 int coro_stream_close(struct coro_stream *s, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct coro__loop *loop;
 	int lost, err;
 
@@ -197,6 +200,7 @@ int coro_stream_close(struct coro_stream *s, int64_t deadline_ns)
 
 void coro_stream_free(struct coro_stream *s)
 {
+	CORO__ENTRY;
 	struct coro__loop *loop;
 
 	if (!s)

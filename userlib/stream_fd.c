@@ -175,6 +175,7 @@ static int coro__stream_fd_is_sock(int fd, bool *ret_sock)
 int coro_stream_new_fds(struct coro_stream **ret_stream, int read_fd,
 			int write_fd, const struct coro_stream_opts *opts)
 {
+	CORO__ENTRY;
 	struct coro_stream_ops ops = {
 		.size = sizeof(ops),
 		.read = read_fd < 0 ? NULL : coro__stream_fd_read,
@@ -205,5 +206,7 @@ int coro_stream_new_fds(struct coro_stream **ret_stream, int read_fd,
 int coro_stream_new_fd(struct coro_stream **ret_stream, int fd,
 		       const struct coro_stream_opts *opts)
 {
+	CORO__ENTRY;
+
 	return coro_stream_new_fds(ret_stream, fd, fd, opts);
 }

@@ -138,6 +138,7 @@ static size_t coro__stream_copy_out(struct coro_stream *s, char *buf,
 ssize_t coro_stream_read(struct coro_stream *s, void *buf, size_t len,
 			 int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	ssize_t ret = coro__stream_read_begin(s);
 	size_t room = s->in.ahead.room;
 
@@ -186,6 +187,7 @@ static ssize_t coro__stream_read_long(struct coro_stream *s, char *buf,
 ssize_t coro_stream_read_exact(struct coro_stream *s, void *buf, size_t len,
 			       int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	int err = coro__stream_read_begin(s);
 
 	if (err || !len)
@@ -245,6 +247,7 @@ static ssize_t coro__stream_find(struct coro_stream *s, const void *delim,
 ssize_t coro_stream_read_until(struct coro_stream *s, const void *delim,
 			       size_t len, char **ret_data, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	ssize_t ret;
 
 	if (!len || len > s->in.most)
@@ -284,6 +287,7 @@ static ssize_t coro__stream_drop_line(struct coro_stream *s,
 ssize_t coro_stream_read_line(struct coro_stream *s, char **ret_line,
 			      int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	ssize_t ret = coro__stream_read_begin(s);
 
 	if (ret)
@@ -312,6 +316,7 @@ ssize_t coro__stream_look(struct coro_stream *s, const char **ret_data,
 ssize_t coro_stream_peek(struct coro_stream *s, size_t min,
 			 const void **ret_data, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	int err = coro__stream_read_begin(s);
 
 	if (err)
@@ -327,6 +332,8 @@ ssize_t coro_stream_peek(struct coro_stream *s, size_t min,
 
 int coro_stream_consume(struct coro_stream *s, size_t len)
 {
+	CORO__ENTRY;
+
 	if (s->in.busy)
 		return -EBUSY;
 	if (len > coro__stream_ahead(s))

@@ -19,6 +19,8 @@ struct coro__target {
 
 size_t coro_stream_pending(const struct coro_stream *s)
 {
+	CORO__ENTRY;
+
 	return s->out.err ? 0 : (size_t)(s->out.put - s->out.sent);
 }
 
@@ -308,6 +310,7 @@ static void coro__stream_appended(struct coro_stream *s, size_t len)
 
 int coro_stream_put(struct coro_stream *s, const void *data, size_t len)
 {
+	CORO__ENTRY;
 	struct coro__chunk *c = &s->out.coming;
 	int err = coro__stream_writable(s);
 
@@ -324,6 +327,7 @@ int coro_stream_put(struct coro_stream *s, const void *data, size_t len)
 
 int coro_stream_vprintf(struct coro_stream *s, const char *format, va_list args)
 {
+	CORO__ENTRY;
 	struct coro__chunk *c = &s->out.coming;
 	int err = coro__stream_writable(s);
 	va_list again;
@@ -355,6 +359,7 @@ int coro_stream_vprintf(struct coro_stream *s, const char *format, va_list args)
 
 int coro_stream_printf(struct coro_stream *s, const char *format, ...)
 {
+	CORO__ENTRY;
 	va_list args;
 	int ret;
 
@@ -379,6 +384,7 @@ static int coro__stream_write_begin(struct coro_stream *s)
 ssize_t coro_stream_write(struct coro_stream *s, const void *data, size_t len,
 			  int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	int err = coro__stream_write_begin(s);
 
 	if (err || !len)
@@ -399,6 +405,7 @@ ssize_t coro_stream_write(struct coro_stream *s, const void *data, size_t len,
 
 int coro_stream_drain(struct coro_stream *s, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	int err = coro__stream_write_begin(s);
 
 	if (err == -EPIPE && s->out.shut)
@@ -410,6 +417,7 @@ int coro_stream_drain(struct coro_stream *s, int64_t deadline_ns)
 
 int coro_stream_flush(struct coro_stream *s, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	int err = coro__stream_write_begin(s);
 
 	if (err == -EPIPE && s->out.shut)
@@ -432,6 +440,7 @@ static int coro__stream_idle(struct coro_stream *s)
 
 int coro_stream_pump(struct coro_stream *s)
 {
+	CORO__ENTRY;
 	struct coro__stream_out *out = &s->out;
 	int err = coro__stream_write_begin(s);
 
@@ -471,6 +480,7 @@ static int coro__stream_shut(struct coro_stream *s, int64_t deadline_ns)
 
 int coro_stream_shutdown(struct coro_stream *s, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	int err = coro__stream_write_begin(s);
 
 	if (!err)

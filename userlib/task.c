@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "group.h"
+#include "handoff.h"
 #include "opts.h"
 #include "remote.h"
 #include "report.h"
@@ -102,6 +103,24 @@ static void coro__make_ready(struct coro__loop *loop, struct coro *task)
 	list_add_tail(&loop->ready, &task->task.ready);
 }
 
+void coro__task_taken(struct coro__loop *loop)
+{
+	struct coro__thread *t = loop->thread;
+	struct coro *task = t->task;
+
+	if (t->watchdog)
+		coro__watchdog_step(t->watchdog, NULL);
+	coro__doorbell_listen(loop);
+	loop->taken = task;
+	loop->outside++;
+	loop->blocking++;
+	task->task.act = t->act;
+	task->task.cur = t->cur;
+	t->act = NULL;
+	t->cur = NULL;
+	t->task = NULL;
+}
+
 void coro__wake(struct coro__loop *loop, struct coro__wait *w, int result)
 {
 	coro__timer_disarm(&loop->timers, &w->timer);
@@ -152,6 +171,8 @@ static void coro__task_enter(struct coro__loop *loop, struct coro *task)
 	coro__set_running(cur);
 	if (t->watchdog)
 		coro__watchdog_step(t->watchdog, task);
+	if (coro__arms)
+		coro__crew_ready(loop);
 	coro__jump(t, NULL, cur, &t->sp, cur->shm->sp);
 	if (t->watchdog)
 		coro__watchdog_step(t->watchdog, NULL);
@@ -291,7 +312,7 @@ int coro__start_in(struct coro *c, struct coro_context *ctx)
 	return err;
 }
 
-int coro_start(struct coro *c)
+CORO__DEFINE1(int, coro_start, struct coro *, c)
 {
 	return coro__start_in(c, NULL);
 }
@@ -334,6 +355,7 @@ int coro__spawn(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
 #undef coro_spawn
 int coro_spawn(long (*fn)(void *arg), void *arg)
 {
+	CORO__ENTRY;
 	const struct coro__spawn how = {
 		.origin = __builtin_return_address(0),
 	};
@@ -343,6 +365,7 @@ int coro_spawn(long (*fn)(void *arg), void *arg)
 
 int coro_spawn_named(long (*fn)(void *arg), void *arg, const char *name)
 {
+	CORO__ENTRY;
 	const struct coro__spawn how = {
 		.name = name,
 		.origin = __builtin_return_address(0),
@@ -354,6 +377,7 @@ int coro_spawn_named(long (*fn)(void *arg), void *arg, const char *name)
 int coro_spawn_opts(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
 		    const struct coro_spawn_opts *opts)
 {
+	CORO__ENTRY;
 	struct coro__spawn how = { .origin = __builtin_return_address(0) };
 	struct coro_spawn_opts o;
 	int err;
@@ -371,7 +395,7 @@ int coro_spawn_opts(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
 	return coro__spawn(ret_coro, fn, arg, &how);
 }
 
-int coro_cancel(struct coro *c)
+CORO__DEFINE1(int, coro_cancel, struct coro *, c)
 {
 	if (!c || !c->task.loop)
 		return -EINVAL;
@@ -463,7 +487,7 @@ static void coro__sleep_interrupt(struct coro__loop *loop, struct coro__wait *w,
 	coro__wake(loop, w, why == -ETIMEDOUT ? 0 : why);
 }
 
-int coro_sleep_until(int64_t deadline_ns)
+CORO__DEFINE1(int, coro_sleep_until, int64_t, deadline_ns)
 {
 	struct coro__wait w = { .interrupt = coro__sleep_interrupt };
 	struct coro__loop *loop;
@@ -479,7 +503,7 @@ int coro_sleep_until(int64_t deadline_ns)
 	return 0;
 }
 
-int coro_sleep(int64_t duration_ns)
+CORO__DEFINE1(int, coro_sleep, int64_t, duration_ns)
 {
 	return coro_sleep_until(duration_ns > 0 ? coro_after(duration_ns) :
 						  INT64_MIN);

@@ -76,6 +76,7 @@ static void coro__thread_forked(void)
 	bool kept = t->kept;
 
 	coro__lent = NULL;
+	coro__armed = NULL;
 	coro__list_forget();
 	memset(t, 0, sizeof(*t));
 	t->place = place;
@@ -166,11 +167,14 @@ int coro__thread_ready(struct coro__thread **ret_thread)
 
 int coro_thread_init(const struct coro_thread_opts *opts)
 {
+	CORO__ENTRY;
+
 	return coro__thread()->sched ? -EBUSY : coro__thread_open(opts);
 }
 
 const char *coro_backend(void)
 {
+	CORO__ENTRY;
 	struct coro__thread *t;
 
 	return coro__thread_ready(&t) ? NULL : t->sched->be->name;
@@ -178,6 +182,7 @@ const char *coro_backend(void)
 
 int coro_set_origin_depth(int depth)
 {
+	CORO__ENTRY;
 	struct coro__thread *t = coro__thread();
 	int old = t->origin_depth;
 
@@ -189,6 +194,7 @@ int coro_set_origin_depth(int depth)
 
 struct coro *coro_find(uint64_t id)
 {
+	CORO__ENTRY;
 	struct coro__sched *s = coro__thread()->sched;
 	const struct coro_shm_context *shm;
 	struct coro *c;
@@ -205,6 +211,7 @@ struct coro *coro_find(uint64_t id)
 
 int coro_stats_read(struct coro_stats *stats)
 {
+	CORO__ENTRY;
 	struct coro__sched *s = coro__thread()->sched;
 	struct coro_stats all = { .size = sizeof(all) };
 	size_t size;

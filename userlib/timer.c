@@ -9,7 +9,7 @@
 
 #include "sim.h"
 
-int64_t coro_now(void)
+CORO__DEFINE0(int64_t, coro_now)
 {
 	struct coro__thread *t = coro__thread();
 	struct timespec ts;
@@ -23,7 +23,7 @@ int64_t coro_now(void)
 	return t->now_ns;
 }
 
-int64_t coro_after(int64_t duration_ns)
+CORO__DEFINE1(int64_t, coro_after, int64_t, duration_ns)
 {
 	int64_t at;
 

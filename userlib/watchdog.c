@@ -191,6 +191,7 @@ static int coro__watchdog_thread(struct coro__watchdog *dog)
 
 int coro_watchdog_start(const struct coro_watchdog_opts *opts)
 {
+	CORO__ENTRY;
 	struct coro_watchdog_opts o;
 	struct coro__watchdog *dog;
 	struct coro__thread *t;
@@ -241,6 +242,7 @@ void coro__watchdog_end(struct coro__thread *t)
 
 int coro_watchdog_stop(void)
 {
+	CORO__ENTRY;
 	struct coro__thread *t = coro__thread();
 
 	if (!t->watchdog)

@@ -23,12 +23,16 @@ struct coro__work_wait {
 
 struct coro_work *coro_work_get(struct coro_work *w)
 {
+	CORO__ENTRY;
+
 	__atomic_add_fetch(&w->refs, 1, __ATOMIC_RELAXED);
 	return w;
 }
 
 void coro_work_put(struct coro_work *w)
 {
+	CORO__ENTRY;
+
 	if (!w || __atomic_sub_fetch(&w->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	pthread_mutex_destroy(&w->lock);
@@ -215,6 +219,8 @@ int coro_work_start(struct coro_work **ret_work, struct coro_pool *p,
 		    long (*fn)(void *arg), void *arg,
 		    const struct coro_work_opts *opts)
 {
+	CORO__ENTRY;
+
 	return coro__work_start(ret_work, p, fn, arg, opts,
 				__builtin_return_address(0));
 }
@@ -222,6 +228,7 @@ int coro_work_start(struct coro_work **ret_work, struct coro_pool *p,
 int coro_pool_spawn_named(struct coro_pool *p, long (*fn)(void *arg), void *arg,
 			  const char *name)
 {
+	CORO__ENTRY;
 	const struct coro_work_opts opts = { .size = sizeof(opts),
 					     .name = name };
 
@@ -232,12 +239,15 @@ int coro_pool_spawn_named(struct coro_pool *p, long (*fn)(void *arg), void *arg,
 #undef coro_pool_spawn
 int coro_pool_spawn(struct coro_pool *p, long (*fn)(void *arg), void *arg)
 {
+	CORO__ENTRY;
+
 	return coro__work_start(NULL, p, fn, arg, NULL,
 				__builtin_return_address(0));
 }
 
 int coro_work_cancel(struct coro_work *w)
 {
+	CORO__ENTRY;
 	int ret = 0;
 
 	if (!w)
@@ -314,6 +324,7 @@ static bool coro__work_is_self(const struct coro_work *w,
 
 int coro_work_join(struct coro_work *w, long *ret_value, int64_t deadline_ns)
 {
+	CORO__ENTRY;
 	struct coro__loop *loop;
 	int err;
 
@@ -342,6 +353,7 @@ int coro_work_join(struct coro_work *w, long *ret_value, int64_t deadline_ns)
 int coro_pool_call(struct coro_pool *p, long (*fn)(void *arg), void *arg,
 		   const struct coro_work_opts *opts, long *ret_value)
 {
+	CORO__ENTRY;
 	struct coro_scope shield;
 	struct coro__loop *loop;
 	struct coro_work *w;

@@ -7,7 +7,7 @@
 
 #include "lib_common.h"
 
-/* CORO_RUN_F_HANDOFF, or 0: each case under both. */
+/* CORO_RUN_F_HANDOFF, the same and ALWAYS, or 0: each case under all of them. */
 static uint64_t run_flags;
 
 /* As coro_run(), in the way of the case's variant. */
@@ -31,6 +31,8 @@ static inline long run_loop(long (*fn)(void *arg), void *arg)
 	FIXTURE_VARIANT_ADD(object, pool){ .flags = 0 }; \
 	FIXTURE_VARIANT_ADD(object, handoff){            \
 		.flags = CORO_RUN_F_HANDOFF };           \
+	FIXTURE_VARIANT_ADD(object, always){             \
+		.flags = CORO_RUN_F_HANDOFF_ALWAYS };    \
 	FIXTURE_SETUP(object)                            \
 	{                                                \
 		bodies_expect(_metadata);                \

@@ -67,6 +67,36 @@ extern "C" {
 #define CORO_RUN_F_HANDOFF UINT64_C(2)
 
 /**
+ * CORO_RUN_F_HANDOFF_ALWAYS - the loop is handed over wherever a coroutine blocks
+ *
+ * CORO_RUN_F_HANDOFF, and more: if the kernel puts the thread to sleep in a
+ * coroutine's own code, outside of this library, as in a system call that blocks, in
+ * a page fault that reads a file, or for a mutex of pthreads, another thread goes on
+ * with the loop as well. The coroutine runs on beside it, until its next call of any
+ * function of this library: there it waits for its turn, and is on the thread that has
+ * the loop.
+ *
+ * So this is for code that is safe between threads: from where it blocked until that
+ * call a coroutine runs at the same time as others of its loop, and all that it
+ * shares with them needs locks or atomics, as between threads. A coro_mutex or
+ * what else is in coro/sync.h does, for who comes to it is in turn again. What is
+ * said of threads in CORO_RUN_F_HANDOFF holds from one call of the library to the next.
+ * A cancel or a deadline meanwhile takes effect in the first wait after it.
+ *
+ * Where the library calls functions of the program - those that dispose, that are
+ * deferred, that are told of something, or that a stream has for its user - nothing is
+ * handed over, nor in the library itself, as when it waits for memory; except in those
+ * that are the body of a coroutine or a part of it, as in coro_call(),
+ * coro_context_run(), coro_mutex_call() and coro_serve().
+ *
+ * Each call of the library costs a few nanoseconds more in such a loop, for a locked
+ * instruction; in others three instructions to see that it is none. At most as many
+ * coroutines block at once as coro_blocking_set_limit() allows: one more keeps
+ * the loop waiting. Where CORO_RUN_F_HANDOFF has no effect this has none.
+ */
+#define CORO_RUN_F_HANDOFF_ALWAYS UINT64_C(4)
+
+/**
  * struct coro_loop_opts - how a loop is made
  * @size: sizeof(struct coro_loop_opts).
  * @sq_entries: submission queue; 0 for 256. A full queue is flushed, so this is
@@ -80,7 +110,7 @@ extern "C" {
  * @context: what the first coroutine runs in (see coro/context.h); used and not
  *	copied, so that several loops can go on with it in turn. NULL for a
  *	copy of the caller's context.
- * @flags: CORO_RUN_F_INTERRUPT and CORO_RUN_F_HANDOFF, or 0.
+ * @flags: of CORO_RUN_F_INTERRUPT, CORO_RUN_F_HANDOFF and CORO_RUN_F_HANDOFF_ALWAYS, or 0.
  */
 struct coro_loop_opts {
 	size_t size;
