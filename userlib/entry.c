@@ -15,6 +15,7 @@
  *	posts a note, stands by		runs the note: the coroutine is ready
  *
  * The note comes from A's own stack, for B may run the coroutine at once.
+ * selftests/models/absent.pml goes through all orders.
  */
 #include "entry.h"
 
