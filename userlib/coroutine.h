@@ -14,6 +14,7 @@
 
 struct coro__group;
 struct coro__defers;
+struct coro__ferry;
 struct coro__lane;
 struct coro__locals;
 struct coro__loop;
@@ -118,6 +119,7 @@ struct coro__thread {
 	struct coro *task; /* which coroutine of the loop this is */
 	struct coro__loop *loop;
 	struct coro_loop *shared; /* of @loop */
+	struct coro__ferry *ferry; /* submits for @loop, or NULL */
 	struct coro__sched *sched;
 	struct coro__sim *sim; /* of @loop */
 	int64_t now_ns; /* what coro_now() said last */

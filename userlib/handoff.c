@@ -510,8 +510,7 @@ static int coro__crew_run_firm(struct coro__loop *loop)
 	__atomic_store_n(&t->tid, gettid(), __ATOMIC_RELAXED);
 	coro__mark_thread(t);
 	if (lost) {
-		/* What it has begun ends: its ring is not that of a thread. */
-		syscall(SYS_close, loop->ring.ring_fd);
+		coro__ring_exit(loop);
 		pthread_exit(NULL);
 	}
 	return err;

@@ -200,7 +200,6 @@ static int coro__loop_init(struct coro__loop *loop, struct coro__thread *t,
 	err = coro__doorbell_new(&loop->shared);
 	if (err)
 		goto err_sim;
-	loop->shared_ring = coro__crew_possible(loop);
 	err = coro__ring_init(loop);
 	if (err)
 		goto err_doorbell;
@@ -232,7 +231,7 @@ static int coro__loop_run(struct coro__loop *loop, long (*fn)(void *arg),
 	loop->thread->sched->be->remote->begin_loop(loop);
 	loop->main->task.retrieved = true;
 	/* If there can be no threads for it this one runs it. */
-	if (loop->shared_ring)
+	if (loop->thread->ferry)
 		coro__crew_run(loop);
 	coro__loop_drive(loop);
 	coro__interrupt_end(loop->shared);
@@ -274,8 +273,7 @@ int coro__run(long (*fn)(void *arg), void *arg,
 	while (coro__sched_trim(t->sched))
 		;
 	coro__buffers_free(&loop);
-	coro__mark_given();
-	io_uring_queue_exit(&loop.ring);
+	coro__ring_exit(&loop);
 	coro__doorbell_drop(loop.shared);
 	coro__sim_end(t);
 out:

@@ -44,7 +44,6 @@ struct coro__loop {
 	unsigned int budget; /* waits until the running one must take turns */
 	bool closing; /* main ended: no multishot goes on */
 	bool listens; /* others can ring */
-	bool shared_ring; /* any thread can drive the ring */
 	bool since_6_7; /* the kernel is Linux 6.7 or newer */
 	unsigned int main_cancels; /* how often main was cancelled, by whomever */
 	struct coro__buffers *buffers;
@@ -197,8 +196,11 @@ void coro__loop_poll(struct coro__loop *loop);
 /* Not in the headers of older liburing; numbers are ABI. */
 #define CORO__OP_WAITID 50
 
-/* Without a shared one, if that is wanted and cannot be made. */
+/* Without a ferry, if one is wanted and cannot be made. */
 int coro__ring_init(struct coro__loop *loop);
+
+/* Ends what is under way. */
+void coro__ring_exit(struct coro__loop *loop);
 
 /* Runs a ready coroutine until it parks or ends. */
 void coro__task_run(struct coro__loop *loop, struct coro *task);

@@ -7,6 +7,8 @@
 
 #include "annotate.h"
 #include "doorbell.h"
+#include "ferry.h"
+#include "handoff.h"
 #include "pool.h"
 #include "sched.h"
 #include "sim.h"
@@ -30,15 +32,6 @@ static bool coro__ring_knows(struct coro__loop *loop, int opcode)
 	return knows;
 }
 
-/*
- * What the kernel has to do for an operation it does in the task that submitted it,
- * and so never while that sleeps in disk I/O. If any thread is to drive the ring
- * it has a task of its own for that.
- */
-#define CORO__SHARED_RING (IORING_SETUP_SQPOLL | IORING_SETUP_SUBMIT_ALL)
-/* Milliseconds for which that one looks for more before it sleeps, rounded up to ticks. */
-#define CORO__SHARED_IDLE 1
-
 static int coro__ring_open(struct coro__loop *loop, struct io_uring_params *p,
 			   unsigned int flags)
 {
@@ -48,11 +41,24 @@ static int coro__ring_open(struct coro__loop *loop, struct io_uring_params *p,
 
 	memset(p, 0, sizeof(*p));
 	p->flags = flags | IORING_SETUP_CQSIZE;
-	p->sq_thread_idle = CORO__SHARED_IDLE;
 	p->cq_entries = o->cq_entries ? o->cq_entries : CORO__CQ_ENTRIES;
 	if (p->cq_entries < sq)
 		p->cq_entries = sq;
 	return err ? err : io_uring_queue_init_params(sq, &loop->ring, p);
+}
+
+/* One that any thread can drive, as none of them submits. */
+static int coro__ring_open_shared(struct coro__loop *loop,
+				  struct io_uring_params *p)
+{
+	int err = coro__ring_open(loop, p, IORING_SETUP_SUBMIT_ALL);
+
+	if (err)
+		return err;
+	err = coro__ferry_new(&loop->thread->ferry, &loop->ring);
+	if (err)
+		io_uring_queue_exit(&loop->ring);
+	return err;
 }
 
 int coro__ring_init(struct coro__loop *loop)
@@ -68,12 +74,9 @@ int coro__ring_init(struct coro__loop *loop)
 	struct io_uring_params p;
 	int err = -EINVAL;
 
-	/* Its thread may be one too many, or forbidden: then nobody hands over. */
-	if (loop->shared_ring)
-		err = coro__ring_open(loop, &p, CORO__SHARED_RING);
-	loop->shared_ring = !err;
-	if (err)
-		err = -EINVAL;
+	/* Its thread may be one too many: then nobody hands over. */
+	if (coro__crew_possible(loop) && !coro__ring_open_shared(loop, &p))
+		err = 0;
 	for (size_t i = 0; err == -EINVAL && i < sizeof(flags) / sizeof(*flags);
 	     i++)
 		err = coro__ring_open(loop, &p, flags[i]);
@@ -82,28 +85,37 @@ int coro__ring_init(struct coro__loop *loop)
 	coro__mark_had();
 	if (!(p.features & IORING_FEAT_EXT_ARG) ||
 	    !(p.features & IORING_FEAT_NODROP)) {
-		io_uring_queue_exit(&loop->ring);
+		coro__ring_exit(loop);
 		return -EOPNOTSUPP;
 	}
 	/* Saves a look-up per call of this thread; without it all works. */
-	if (!loop->shared_ring)
+	if (!loop->thread->ferry)
 		io_uring_register_ring_fd(&loop->ring);
 	loop->since_6_7 = coro__ring_knows(loop, CORO__OP_WAITID);
 	return 0;
 }
 
+void coro__ring_exit(struct coro__loop *loop)
+{
+	if (loop->thread->ferry)
+		coro__ferry_free(loop->thread->ferry);
+	loop->thread->ferry = NULL;
+	coro__mark_given();
+	io_uring_queue_exit(&loop->ring);
+}
+
 static struct io_uring_sqe *coro__ring_sqe(struct coro__loop *loop)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&loop->ring);
+	struct coro__ferry *f = loop->thread->ferry;
+	struct io_uring_sqe *sqe;
 	int saved = errno;
 
+	if (f)
+		return coro__ferry_sqe(f);
+	sqe = io_uring_get_sqe(&loop->ring);
 	if (sqe)
 		return sqe;
 	io_uring_submit(&loop->ring);
-	/* Others' tasks take entries when they get to it. It can return early. */
-	while (loop->shared_ring && !io_uring_sq_space_left(&loop->ring) &&
-	       io_uring_sqring_wait(&loop->ring) >= 0)
-		;
 	errno = saved;
 	return io_uring_get_sqe(&loop->ring);
 }
@@ -322,18 +334,33 @@ static void coro__ring_backoff(void)
 	nanosleep(&ts, NULL);
 }
 
+/* Submits, and waits for a completion, at most for @ts. */
+static int coro__ring_enter(struct coro__loop *loop,
+			    struct __kernel_timespec *ts)
+{
+	struct coro__ferry *f = loop->thread->ferry;
+	struct io_uring_cqe *cqe;
+
+	if (!f)
+		return io_uring_submit_and_wait_timeout(&loop->ring, &cqe, 1,
+							ts, NULL);
+	coro__ferry_send(f);
+	/* What found no room is submitted by nobody if this sleeps. */
+	if (!list_empty(&loop->cancels) || !list_empty(&loop->queued))
+		return -EAGAIN;
+	return io_uring_wait_cqes(&loop->ring, &cqe, 1, ts, NULL);
+}
+
 static int coro__ring_wait(struct coro__loop *loop)
 {
 	struct coro__timer *next = loop->timers.root;
 	struct __kernel_timespec ts;
-	struct io_uring_cqe *cqe;
 	int64_t left;
 
 	if (coro__fault(CORO_FAULT_SYSCALL))
 		return -EINTR;
 	if (!next)
-		return io_uring_submit_and_wait_timeout(&loop->ring, &cqe, 1,
-							NULL, NULL);
+		return coro__ring_enter(loop, NULL);
 	if (loop->sim) {
 		left = coro__sim_patience(loop);
 		if (!left)
@@ -346,17 +373,23 @@ static int coro__ring_wait(struct coro__loop *loop)
 		left = CORO__LONGEST_WAIT;
 	ts.tv_sec = left / CORO_SEC;
 	ts.tv_nsec = left % CORO_SEC;
-	return io_uring_submit_and_wait_timeout(&loop->ring, &cqe, 1, &ts,
-						NULL);
+	return coro__ring_enter(loop, &ts);
 }
 
-/* Whether the kernel has something for us that only a system call brings. */
-static bool coro__ring_pending(struct coro__loop *loop)
+/* Submits, and fetches what only a system call brings; none if there is neither. */
+static int coro__ring_submit(struct coro__loop *loop)
 {
-	unsigned int flags = IO_URING_READ_ONCE(*loop->ring.sq.kflags);
+	struct coro__ferry *f = loop->thread->ferry;
+	unsigned int flags = IO_URING_READ_ONCE(*loop->ring.sq.kflags) &
+			     (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
 
-	return io_uring_sq_ready(&loop->ring) ||
-	       flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+	if (f) {
+		coro__ferry_send(f);
+		return flags ? io_uring_get_events(&loop->ring) : 0;
+	}
+	if (!io_uring_sq_ready(&loop->ring) && !flags)
+		return 0;
+	return io_uring_submit_and_get_events(&loop->ring);
 }
 
 void coro__loop_poll(struct coro__loop *loop)
@@ -372,8 +405,8 @@ void coro__loop_poll(struct coro__loop *loop)
 	if (wait) {
 		ret = coro__ring_wait(loop);
 		coro__doorbell_get_up(loop);
-	} else if (coro__ring_pending(loop)) {
-		ret = io_uring_submit_and_get_events(&loop->ring);
+	} else {
+		ret = coro__ring_submit(loop);
 	}
 	/* EINTR and ETIME are as good as a wake; for EBUSY reaping makes room. */
 	if (coro__ring_reap(loop))

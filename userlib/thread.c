@@ -8,6 +8,7 @@
 
 #include "annotate.h"
 #include "blocking.h"
+#include "ferry.h"
 #include "interrupt.h"
 #include "pool.h"
 #include "remote.h"
@@ -45,6 +46,9 @@ static void coro__thread_exit(void *arg)
 		coro__interrupt_end(t->shared);
 		coro__doorbell_abandon(t->shared);
 	}
+	if (t->ferry)
+		coro__ferry_free(t->ferry);
+	t->ferry = NULL;
 	t->shared = NULL;
 	t->loop = NULL;
 	t->task = NULL;

@@ -55,14 +55,15 @@ extern "C" {
  * long computation is better called in a loop without this flag, and it sees in
  * coro_blocking_cancelled() only what came before it last slept.
  *
- * The ring of such a loop has a thread in the kernel which does the work (SQPOLL), and
- * which looks for more for a tick or two of the kernel's clock after the last, some
- * 7 ms at 250 Hz: under little load it can take most of a processor. Loops that call
- * nothing that blocks are better off without this flag (bench/README.md).
+ * One more thread of the library submits for such a loop, since what the kernel does for
+ * an operation waits for the thread that submitted it. So operations, and cancels of
+ * them, begin when that one gets to it, and each round of them costs a change of
+ * threads: loops that call nothing that blocks are better off without this flag
+ * (bench/README.md has figures).
  *
  * Needs CORO_FEAT_HANDOFF of /dev/coro. Without it, in a deterministic run, and where
- * such a ring or its thread cannot be made (a limit, no memory, a filter of
- * system calls), the flag has no effect, and coro_blocking() uses its threads.
+ * such a thread or its ring cannot be made (a limit, no memory), the flag has no
+ * effect, and coro_blocking() uses its threads.
  */
 #define CORO_RUN_F_HANDOFF UINT64_C(2)
 
