@@ -44,6 +44,9 @@ static struct server portable[] = {
 	{ .name = "liburing-shared",
 	  .package = "liburing-dev",
 	  .serve = echo_ring_shared },
+	{ .name = "liburing-sqpoll",
+	  .package = "liburing-dev",
+	  .serve = echo_ring_sqpoll },
 	{ .name = "libcoro-stream", .package = "", .serve = echo_coro_stream },
 	{ .name = "liburing-stream",
 	  .package = "liburing-dev",
@@ -58,6 +61,9 @@ static struct server device[] = {
 	{ .name = "liburing-shared",
 	  .package = "liburing-dev",
 	  .serve = echo_ring_shared },
+	{ .name = "liburing-sqpoll",
+	  .package = "liburing-dev",
+	  .serve = echo_ring_sqpoll },
 	{ .name = "liburing", .package = "liburing-dev", .serve = echo_ring },
 };
 

@@ -23,12 +23,13 @@ void echo_coro_beside(int listener, uint64_t flags, long (*other)(void *arg),
 		      void *arg);
 
 /*
- * liburing and a state machine per connection; the second with multishot receive, the
- * third with a ring whose work a thread of the kernel's does.
+ * liburing and a state machine per connection; the second with multishot receive. For
+ * the others another thread submits: the library's, or one of the kernel's.
  */
 void echo_ring(int listener);
 void echo_ring_stream(int listener);
 void echo_ring_shared(int listener);
+void echo_ring_sqpoll(int listener);
 
 /* libuv, callbacks. */
 void echo_uv(int listener);

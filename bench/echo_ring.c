@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "../userlib/ferry.h"
 #include "echo.h"
 #include "rounds.h"
 
@@ -36,6 +37,7 @@ struct conn {
 };
 
 static struct io_uring ring;
+static struct coro__ferry *ferry; /* submits, or NULL */
 static struct io_uring_buf_ring *buffers;
 static char *buffer_data;
 static struct {
@@ -49,9 +51,11 @@ static struct conn acceptor; /* its fd is the listener */
 static struct io_uring_sqe *sqe_for(struct step *s, struct conn *c,
 				    step_fn then)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
+	struct io_uring_sqe *sqe = ferry ? coro__ferry_sqe(ferry) :
+					   io_uring_get_sqe(&ring);
 
 	if (!sqe) {
+		must(!ferry, "coro__ferry_sqe");
 		io_uring_submit(&ring);
 		io_uring_sqring_wait(&ring);
 		sqe = io_uring_get_sqe(&ring);
@@ -235,11 +239,12 @@ static void accepted(struct conn *a, int res, unsigned int flags)
 		accept_op();
 }
 
-/* The two ways in which the library makes its ring, see userlib/ring.c. */
+/* The two ways in which the library makes its ring, see userlib/ring.c, and another. */
 #define OWN_RING                                                   \
 	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | \
 	 IORING_SETUP_TASKRUN_FLAG)
-#define SHARED_RING IORING_SETUP_SQPOLL
+#define SHARED_RING 0
+#define SQPOLL_RING IORING_SETUP_SQPOLL
 
 static void set_up(int listener, unsigned int flags)
 {
@@ -272,6 +277,18 @@ static void set_up_buffers(void)
 		provide(i);
 }
 
+static void enter(void)
+{
+	struct io_uring_cqe *cqe;
+
+	if (!ferry) {
+		io_uring_submit_and_wait(&ring, 1);
+		return;
+	}
+	coro__ferry_send(ferry);
+	io_uring_wait_cqe(&ring, &cqe);
+}
+
 static void serve(void)
 {
 	struct io_uring_cqe *cqes[BATCH];
@@ -279,7 +296,7 @@ static void serve(void)
 
 	accept_op();
 	for (;;) {
-		io_uring_submit_and_wait(&ring, 1);
+		enter();
 		do {
 			nr = io_uring_peek_batch_cqe(&ring, cqes, BATCH);
 			for (unsigned int i = 0; i < nr; i++) {
@@ -308,5 +325,12 @@ void echo_ring_stream(int listener)
 void echo_ring_shared(int listener)
 {
 	set_up(listener, SHARED_RING);
+	must(!coro__ferry_new(&ferry, &ring), "coro__ferry_new");
+	serve();
+}
+
+void echo_ring_sqpoll(int listener)
+{
+	set_up(listener, SQPOLL_RING);
 	serve();
 }

@@ -25,8 +25,8 @@ int __wrap_coro__crew_run(struct coro__loop *loop)
 	return -EAGAIN;
 }
 
-/* Of the calls that submit one in so many fails; 0: none. */
-static unsigned int enter_fails;
+/* Of the calls that submit one in so many fails; 0: none. And the first ones. */
+static unsigned int enter_fails, first_fail;
 
 int __real_io_uring_enter(unsigned int fd, unsigned int to_submit,
 			  unsigned int min_complete, unsigned int flags,
@@ -42,7 +42,7 @@ int __wrap_io_uring_enter(unsigned int fd, unsigned int to_submit,
 	static unsigned int calls;
 	unsigned int call = __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED);
 
-	if (enter_fails && !(call % enter_fails))
+	if (call <= first_fail || (enter_fails && !(call % enter_fails)))
 		return -ENOMEM;
 	return __real_io_uring_enter(fd, to_submit, min_complete, flags, set);
 }
@@ -188,6 +188,32 @@ TEST_F(ferry_loop, operations_that_end_others_are_not_held_up_by_them)
 	EXPECT_EQ(0, run_small(feed_and_read, &cr));
 	EXPECT_EQ(0, cr.errors);
 	EXPECT_EQ(1, with_ferry);
+	close(cr.fds[0]);
+	close(cr.fds[1]);
+}
+
+static long read_eight(void *arg)
+{
+	struct crowd *cr = arg;
+
+	for (int i = 0; i < 8; i++)
+		EXPECT_EQ(0, coro_spawn(read_a_byte, cr));
+	EXPECT_EQ(0, coro_sleep(0));
+	/* There is no room for this, nor does anything else wake the loop. */
+	EXPECT_EQ(8, coro_io_write(cr->fds[1], "12345678", 8, CORO_NEVER));
+	while (cr->done < 8)
+		EXPECT_EQ(0, coro_sleep(CORO_MSEC));
+	return 0;
+}
+
+TEST_F(ferry_loop, what_found_no_room_is_submitted_when_there_is_some)
+{
+	struct crowd cr = { .done = 0 };
+
+	first_fail = 5;
+	ASSERT_EQ(0, pipe(cr.fds));
+	EXPECT_EQ(0, run_small(read_eight, &cr));
+	EXPECT_EQ(0, cr.errors);
 	close(cr.fds[0]);
 	close(cr.fds[1]);
 }

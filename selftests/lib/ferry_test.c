@@ -215,15 +215,21 @@ TEST_F(ferry, errno_is_the_callers)
 	EXPECT_EQ(ENOTTY, errno);
 }
 
+/* The thread waits a while between two tries. */
+static void be_refused(struct coro__ferry *f)
+{
+	fail_enters(-ENOMEM, -1);
+	EXPECT_TRUE(put_nop(f, 1));
+	coro__ferry_send(f);
+	while (!enters_until_now())
+		usleep(100);
+}
+
 TEST_F(ferry, end_does_not_wait_for_a_kernel_that_refuses)
 {
 	struct io_uring_cqe *cqe;
 
-	fail_enters(-ENOMEM, -1);
-	EXPECT_TRUE(put_nop(self->f, 1));
-	coro__ferry_send(self->f);
-	while (!enters_until_now())
-		usleep(100);
+	be_refused(self->f);
 	coro__ferry_free(self->f);
 	self->f = NULL;
 	EXPECT_EQ(-EAGAIN, io_uring_peek_cqe(&self->ring, &cqe));
@@ -316,6 +322,8 @@ TEST_F(ferry, cancelled_thread_ends_it_all_the_same)
 	pthread_t thread;
 	void *ret;
 
+	/* So that it is waited for. */
+	be_refused(self->f);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, free_it, self->f));
 	ASSERT_EQ(0, pthread_join(thread, &ret));
 	EXPECT_EQ(self->f, ret);
