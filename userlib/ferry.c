@@ -44,8 +44,8 @@ static void coro__ferry_futex(unsigned int *word, int op, unsigned int value)
  *	owner: either? do not sleep	ferry: full? wake
  *
  * All are sequentially consistent, but for the kernel's release of the head, and that
- * the ferry reads by an exchange, behind it. See coro__doorbell_ring() for what less
- * would lose.
+ * the ferry reads by an exchange, behind it. selftests/models/ferry.pml goes through
+ * all orders of these.
  */
 static void coro__ferry_wake(unsigned int *word)
 {
