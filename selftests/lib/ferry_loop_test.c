@@ -263,25 +263,7 @@ TEST_F(ferry_loop, receiver_gets_all_that_was_sent)
 /* Threads that submit. */
 static int ferries(void)
 {
-	DIR *dir = opendir("/proc/self/task");
-	const struct dirent *entry;
-	int nr = 0;
-
-	while (dir && (entry = readdir(dir))) {
-		char path[300], name[32] = "";
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/self/task/%s/comm",
-			 entry->d_name);
-		f = fopen(path, "re");
-		if (f && fgets(name, sizeof(name), f))
-			nr += !strcmp(name, "coro-submit\n");
-		if (f)
-			fclose(f);
-	}
-	if (dir)
-		closedir(dir);
-	return nr;
+	return threads_called("coro-submit");
 }
 
 static long count_ferries(void *arg)

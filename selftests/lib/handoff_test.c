@@ -358,36 +358,12 @@ TEST_F(handoff, rounding_mode_is_the_callers_alone)
 }
 #endif
 
-/* Threads of the library, which have its names. */
-static int threads(void)
-{
-	DIR *dir = opendir("/proc/self/task");
-	const struct dirent *entry;
-	int nr = 0;
-
-	while (dir && (entry = readdir(dir))) {
-		char path[300], name[32] = "";
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/self/task/%s/comm",
-			 entry->d_name);
-		f = fopen(path, "re");
-		if (f && fgets(name, sizeof(name), f))
-			nr += !strncmp(name, "coro-", 5);
-		if (f)
-			fclose(f);
-	}
-	if (dir)
-		closedir(dir);
-	return nr;
-}
-
 /* They end when they find that the loop is over; the pool's by and by. */
 static void until_alone(void)
 {
 	const struct timespec ts = { .tv_nsec = SOON_NS };
 
-	while (threads())
+	while (threads_called("coro-"))
 		nanosleep(&ts, NULL);
 }
 

@@ -121,6 +121,30 @@ static inline int open_fds(void)
 	return nr;
 }
 
+/* Threads of the process whose names begin like this; those of the library with coro-. */
+static inline int threads_called(const char *name)
+{
+	DIR *dir = opendir("/proc/self/task");
+	const struct dirent *entry;
+	int nr = 0;
+
+	while (dir && (entry = readdir(dir))) {
+		char path[300], comm[32] = "";
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm",
+			 entry->d_name);
+		f = fopen(path, "re");
+		if (f && fgets(comm, sizeof(comm), f))
+			nr += !strncmp(comm, name, strlen(name));
+		if (f)
+			fclose(f);
+	}
+	if (dir)
+		closedir(dir);
+	return nr;
+}
+
 static inline bool kernel_at_least(unsigned int major, unsigned int minor)
 {
 	unsigned int a = 0, b = 0;

@@ -478,29 +478,6 @@ static void *run_at_once(void *arg)
 	return NULL;
 }
 
-/* Threads of pools that are there. */
-static int pool_threads(void)
-{
-	DIR *dir = opendir("/proc/self/task");
-	struct dirent *task;
-	int nr = 0;
-
-	while ((task = readdir(dir))) {
-		char path[300], name[16] = "";
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/self/task/%s/comm",
-			 task->d_name);
-		f = fopen(path, "r");
-		if (f && fgets(name, sizeof(name), f))
-			nr += !strncmp(name, "coro-loop", 9);
-		if (f)
-			fclose(f);
-	}
-	closedir(dir);
-	return nr;
-}
-
 TEST_F(pool_run, caller_that_is_cancelled_leaves_no_thread)
 {
 	int fds = open_fds();
@@ -513,7 +490,7 @@ TEST_F(pool_run, caller_that_is_cancelled_leaves_no_thread)
 		pthread_join(thread, NULL);
 	}
 	/* One that was joined may take some more to be gone. */
-	while (pool_threads())
+	while (threads_called("coro-loop"))
 		usleep(1000);
 	EXPECT_EQ(fds, open_fds());
 }
