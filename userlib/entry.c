@@ -23,6 +23,7 @@
 
 #include "annotate.h"
 #include "handoff.h"
+#include "sched.h"
 #include "switch.h"
 
 __thread struct coro__hand *coro__armed;
@@ -43,13 +44,13 @@ __attribute__((noinline)) bool coro__is_armed(void)
 }
 #endif
 
-void coro__arm(void)
+__attribute__((noinline)) void coro__arm(void)
 {
 	const struct coro__thread *t = coro__lent;
 	struct coro__hand *h = coro__hand_self;
 
 	/* Else it is a callback of the loop's, or a function that may block. */
-	if (!coro__arms || !t || !t->task)
+	if (!coro__arms || !t || !t->task || coro__armed)
 		return;
 	h->armed = h->idle | CORO_WORKER_BLOCKING;
 	h->idle = coro__word_next(h->armed);
@@ -73,6 +74,7 @@ static CORO__PLAIN void coro__return_post(void *arg)
 	struct coro__return *r = arg;
 
 	coro__mark_arrive(&r->from.mark);
+	coro__lent = NULL;
 	/* Refused if the loop's caller is gone: then nobody ever runs it. */
 	coro__post(r->shared, &r->note);
 	coro__crew_relieved();
@@ -87,7 +89,6 @@ static void coro__return(struct coro__hand *h)
 	coro__crew_absent(h, &r.from);
 	me = r.from.cur;
 	r.wait.task = r.from.task;
-	r.wait.timer.armed = false;
 	me->saved_errno = errno;
 	coro__set_suspended(me, CORO_AWAITS_TURN, 0);
 	coro__mark_return(me, &r.from.mark);
@@ -95,7 +96,7 @@ static void coro__return(struct coro__hand *h)
 	coro__mark_arrive(&me->mark);
 }
 
-void coro__disarm(void)
+__attribute__((noinline)) void coro__disarm(void)
 {
 	struct coro__hand *h = coro__armed;
 
@@ -104,12 +105,23 @@ void coro__disarm(void)
 		coro__return(h);
 }
 
-long coro__call_armed(coro__fn *fn, void *arg)
+/* Below the caller's frame and @held, which it keeps. */
+static __attribute__((noinline)) void coro__disarm_below(const void *held)
 {
+	__asm__ volatile("" : : "r"(held) : "memory");
+	coro__disarm();
+}
+
+/* What @fn left open is below this frame still, for CORO__SCOPE_ABANDON() of the caller. */
+CORO__PLAIN long coro__call_armed(coro__fn *fn, void *arg)
+{
+	const struct coro *c = coro__thread()->cur;
 	long value;
 
 	coro__arm();
 	value = fn(arg);
-	coro__enter();
+	if (coro__is_armed())
+		coro__disarm_below(__builtin_alloca(
+			coro__scope_held(c, NULL, __builtin_frame_address(0))));
 	return value;
 }

@@ -241,6 +241,7 @@ static bool coro__hand_lies_down(struct coro__hand *h, int err)
 	pthread_mutex_lock(&crew->lock);
 	goes_on = !crew->over &&
 		  (!err || (err == -ETIMEDOUT && coro__crew_idle(crew) == 1));
+	crew->full = false;
 	if (goes_on)
 		crew->nr_standing++;
 	else
@@ -347,10 +348,16 @@ static void coro__hand_end(struct coro__hand *h)
 	coro__crew_unlock_put(crew);
 }
 
+static void coro__crew_put(struct coro__crew *crew)
+{
+	pthread_mutex_lock(&crew->lock);
+	coro__crew_unlock_put(crew);
+}
+
 static void coro__crew_end(struct coro__loop *loop, struct coro__note *note)
 {
 	(void)loop;
-	(void)note;
+	coro__crew_put(container_of(note, struct coro__crew, end));
 	pthread_exit(NULL);
 }
 
@@ -365,9 +372,10 @@ static bool coro__crew_keeps(struct coro__hand *h)
 	pthread_mutex_lock(&crew->lock);
 	first = !crew->end.run;
 	crew->end.run = coro__crew_end;
+	crew->refs += first;
 	pthread_mutex_unlock(&crew->lock);
-	if (first)
-		coro__post(crew->shared, &crew->end);
+	if (first && coro__post(crew->shared, &crew->end))
+		coro__crew_put(crew);
 	return false;
 }
 
@@ -386,6 +394,9 @@ static void coro__hand_lost(void *arg)
 		h->crew->lost = true;
 		coro__crew_over(h->crew);
 	}
+	/* For destructors of what is the thread's: it is in no coroutine any more. */
+	coro__armed = NULL;
+	coro__lent = NULL;
 	coro__hand_end(h);
 }
 
@@ -466,8 +477,10 @@ static int coro__crew_grow(struct coro__crew *crew)
 	int err = -EAGAIN;
 
 	pthread_mutex_lock(&crew->lock);
-	if (crew->nr_hands <= limit)
+	if (crew->nr_hands <= limit && !crew->full) {
 		err = coro__crew_start_locked(crew);
+		crew->full = err;
+	}
 	pthread_mutex_unlock(&crew->lock);
 	errno = saved;
 	return err;

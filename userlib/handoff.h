@@ -30,6 +30,7 @@ struct coro__crew {
 	pthread_cond_t started;
 	struct coro__note end; /* posted if an absent coroutine ends its thread */
 	bool always; /* see coro__arm() */
+	bool full; /* there can be no more of them before one is back; covered */
 	bool fresh; /* nobody has had the loop */
 	bool over; /* nobody will have it any more */
 	bool lost; /* who had it has ended its thread */

@@ -142,6 +142,7 @@ int coro_net_resolve(const char *host, const char *service,
 
 static long coro__net_try(void *arg)
 {
+	CORO__ENTRY;
 	const struct addrinfo *a = arg;
 	int fd, err;
 

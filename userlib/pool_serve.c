@@ -24,6 +24,7 @@ struct coro__pool_share {
 
 static long coro__share_serve(void *arg)
 {
+	CORO__ENTRY;
 	const struct coro__pool_share *share = arg;
 	const struct coro__pool_server *s = share->server;
 

@@ -49,15 +49,19 @@ static long coro__connection_close(void *arg)
 	return coro_stream_close(c->stream, coro_after(CORO__SERVE_LINGER));
 }
 
+static long coro__connection_serve(void *arg)
+{
+	const struct coro__connection *c = arg;
+
+	return c->server->fn(c->stream, c->server->arg);
+}
+
 static long coro__connection_run(void *arg)
 {
 	CORO__ENTRY;
 	struct coro__connection *c = arg;
-	long ret;
-
-	coro__arm();
-	ret = c->server->fn(c->stream, c->server->arg);
-	coro__enter();
+	/* A call, so that what it leaves open ends with it. */
+	long ret = coro_call(coro__connection_serve, c, CORO_NEVER);
 
 	/* Also of one that is cancelled: its last words. */
 	coro_call_shielded(coro__connection_close, c,

@@ -80,7 +80,6 @@ static void coro__thread_forked(void)
 	bool kept = t->kept;
 
 	coro__lent = NULL;
-	coro__armed = NULL;
 	coro__list_forget();
 	memset(t, 0, sizeof(*t));
 	t->place = place;

@@ -213,6 +213,10 @@ int coro_watchdog_start(const struct coro_watchdog_opts *opts)
 	if (!dog->opts.threshold_ns)
 		dog->opts.threshold_ns = CORO__WATCHDOG_NS;
 	dog->watched = t;
+	if (t->task) {
+		dog->running = t->task->task.cur->shm;
+		dog->steps = 1;
+	}
 	err = coro__watchdog_handle(o.signal);
 	if (!err)
 		err = coro__watchdog_thread(dog);

@@ -223,6 +223,28 @@ TEST_F(report, slow_step_is_told_with_its_stack)
 		EXPECT_LT(0U, got.nr_stack[0]);
 }
 
+static long hang_after_a_sleep(void *arg)
+{
+	const struct coro_watchdog_opts opts = {
+		.size = sizeof(opts), .threshold_ns = 100 * CORO_MSEC
+	};
+
+	EXPECT_EQ(0, coro_watchdog_start(&opts));
+	EXPECT_EQ(0, coro_sleep(300 * CORO_MSEC));
+	EXPECT_FALSE(__atomic_load_n(&got.seen, __ATOMIC_ACQUIRE));
+	hang(arg);
+	EXPECT_EQ(0, coro_watchdog_stop());
+	return 0;
+}
+
+TEST_F(report, watchdog_that_a_coroutine_started_knows_steps_from_sleeps)
+{
+	coro_report_to(note, &got);
+	EXPECT_EQ(0, coro_run(hang_after_a_sleep, NULL));
+	coro_report_to(NULL, NULL);
+	EXPECT_EQ(CORO_REPORT_SLOW_STEP, got.kind[0]);
+}
+
 static long print_a_failure(void *arg)
 {
 	(void)arg;

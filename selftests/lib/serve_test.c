@@ -14,15 +14,19 @@ struct server {
 	int served, done;
 	long result;
 	int64_t pause_ns;
+	bool leaves_open; /* a scope */
 };
 
 static long echo_line(struct coro_stream *s, void *arg)
 {
 	struct server *server = arg;
+	struct coro_scope scope;
 	ssize_t len;
 	char *line;
 
 	server->served++;
+	if (server->leaves_open)
+		EXPECT_EQ(0, coro_scope_enter(&scope, coro_after(FAR_NS)));
 	len = coro_stream_read_line(s, &line, CORO_NEVER);
 	if (len <= 0)
 		return len;
@@ -114,6 +118,28 @@ static long serve_some(void *arg)
 TEST_F(serve, each_connection_has_its_coroutine_and_is_closed_after_it)
 {
 	EXPECT_EQ(0, coro_run(serve_some, NULL));
+}
+
+static long serve_scopes_left_open(void *arg)
+{
+	struct server s = { .leaves_open = true };
+
+	(void)arg;
+	open_server(&s);
+	for (int i = 0; i < 3; i++) {
+		int fd = dial(&s);
+
+		ask(fd);
+		expect_answer(fd);
+	}
+	EXPECT_EQ(3, s.done);
+	end_server(&s);
+	return 0;
+}
+
+TEST_F(serve, scope_that_a_connection_leaves_open_ends_with_its_function)
+{
+	EXPECT_EQ(0, coro_run(serve_scopes_left_open, NULL));
 }
 
 static int failures;

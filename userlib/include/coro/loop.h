@@ -84,6 +84,11 @@ extern "C" {
  * said of threads in CORO_RUN_F_HANDOFF holds from one call of the library to the next.
  * A cancel or a deadline meanwhile takes effect in the first wait after it.
  *
+ * From when the loop's first coroutine has ended nothing is handed over any more; nor
+ * is a coroutine that was first resumed outside of coroutines of such a loop, as in a
+ * callback. A stop of the process, as by SIGSTOP or a debugger, counts as a sleep.
+ * C++ destructors that an exception runs must not call the library either.
+ *
  * Where the library calls functions of the program - those that dispose, that are
  * deferred, that are told of something, or that a stream has for its user - nothing is
  * handed over, nor in the library itself, as when it waits for memory; except in those
@@ -91,7 +96,7 @@ extern "C" {
  * coro_context_run(), coro_mutex_call() and coro_serve().
  *
  * Each call of the library costs a few nanoseconds more in such a loop, for a locked
- * instruction; in others three instructions to see that it is none. At most as many
+ * instruction; in others 3 to 12 instructions to see that it is none. At most as many
  * coroutines block at once as coro_blocking_set_limit() allows: one more keeps
  * the loop waiting. Where CORO_RUN_F_HANDOFF has no effect this has none.
  */
