@@ -118,6 +118,7 @@ coro__caller_in_place(struct coro__loop *loop, struct coro__caller *c)
 	coro__mark_leave(t, me, NULL);
 	coro__switch_call(&me->shm->sp, t->sp, coro__caller_visit, c);
 	coro__mark_arrive(&me->mark);
+	me->shm->sp = 0;
 	if (__builtin_expect(!c->taken, 1)) {
 		loop->call = NULL;
 		*t->errno_p = me->saved_errno;

@@ -26,7 +26,7 @@ static void coro__leave(struct coro__thread *t, struct coro *c,
 	*t->errno_p = act->saved_errno;
 	t->act = act->up;
 	t->cur = act->prev;
-	coro__jump(t, c, act->prev, &c->shm->sp, *act->sp);
+	coro__jump(t, c, act->prev, &c->shm->sp, coro__take_sp(act->sp));
 }
 
 /* The function of @c returned: its awaiter goes on, or who resumed it. */
@@ -38,7 +38,6 @@ static void coro__end(struct coro *c, long value)
 
 	c->value = value;
 	coro__set_state(c, CORO_STATE_CLOSED);
-	coro__set_awaits(c, CORO_AWAITS_NOTHING, 0);
 	coro__tell_end(c);
 	if (c == act->root) {
 		act->value = value;
@@ -51,8 +50,7 @@ static void coro__end(struct coro *c, long value)
 		to->err = 0;
 		*t->errno_p = to->saved_errno;
 		t->cur = to;
-		coro__set_running(to);
-		coro__jump(t, c, to, &c->shm->sp, to->shm->sp);
+		coro__jump(t, c, to, &c->shm->sp, coro__set_running(to));
 	}
 	__builtin_unreachable();
 }
@@ -163,8 +161,7 @@ static int coro__drive(struct coro__thread *t, struct coro *c,
 	*t->errno_p = leaf->saved_errno;
 	t->act = &act;
 	t->cur = leaf;
-	coro__set_running(leaf);
-	coro__jump(t, act.prev, leaf, act.sp, leaf->shm->sp);
+	coro__jump(t, act.prev, leaf, act.sp, coro__set_running(leaf));
 	coro__drop_left(c);
 	if (ret_value)
 		*ret_value = act.value;
@@ -314,8 +311,7 @@ static int coro__await_inline(struct coro__thread *t, struct coro *me,
 	coro__set_suspended(me, CORO_AWAITS_CONTEXT, c->id);
 	*t->errno_p = leaf->saved_errno;
 	t->cur = leaf;
-	coro__set_running(leaf);
-	coro__jump(t, me, leaf, &me->shm->sp, leaf->shm->sp);
+	coro__jump(t, me, leaf, &me->shm->sp, coro__set_running(leaf));
 	return me->err;
 }
 
@@ -471,13 +467,19 @@ static void *coro__record_origins(struct coro *c, int depth)
 	return out;
 }
 
+/* Others may read it meanwhile: the first byte goes first and comes last. */
 static void coro__copy_name(struct coro *c, const char *name)
 {
-	size_t i = 0;
+	char *to = c->shm->name;
+	size_t i = 1;
 
-	for (; name && i < CORO_NAME_LEN - 1 && name[i]; i++)
-		__atomic_store_n(&c->shm->name[i], name[i], __ATOMIC_RELAXED);
-	__atomic_store_n(&c->shm->name[i], '\0', __ATOMIC_RELAXED);
+	__atomic_store_n(&to[0], '\0', __ATOMIC_RELAXED);
+	if (!name || !name[0])
+		return;
+	for (; i < CORO_NAME_LEN - 1 && name[i]; i++)
+		__atomic_store_n(&to[i], name[i], __ATOMIC_RELEASE);
+	__atomic_store_n(&to[i], '\0', __ATOMIC_RELEASE);
+	__atomic_store_n(&to[0], name[0], __ATOMIC_RELEASE);
 }
 
 int coro__create(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
@@ -514,11 +516,11 @@ int coro__create(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
 	c->task.loop = NULL;
 	coro__mark_made(c);
 	/* Others may read the table meanwhile. */
+	c->shm->runs++;
 	__atomic_store_n(&c->shm->entry, (uintptr_t)fn, __ATOMIC_RELAXED);
 	__atomic_store_n(&c->shm->origin, (uintptr_t)origin, __ATOMIC_RELAXED);
 	__atomic_store_n(&c->shm->worker, (unsigned int)t->tid,
 			 __ATOMIC_RELAXED);
-	coro__set_awaits(c, CORO_AWAITS_NOTHING, 0);
 	coro__copy_name(c, name);
 	top = t->origin_depth > 1 ? coro__record_origins(c, t->origin_depth) :
 				    c;

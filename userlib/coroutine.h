@@ -215,11 +215,11 @@ int coro__join(struct coro__thread *t, struct coro *c, long *ret_value);
 
 /*
  * State of a coroutine: written by who drives it, looked at by others who have
- * the table or wake it.
+ * the table or wake it. The order of stores is a promise of struct coro_shm_context.
  */
 static inline void coro__set_state(struct coro *c, enum coro_state state)
 {
-	__atomic_store_n(&c->shm->state, state, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->shm->state, state, __ATOMIC_RELEASE);
 }
 
 /* For who may be on another thread than it is. */
@@ -229,24 +229,37 @@ static inline enum coro_state coro__get_state(const struct coro *c)
 						__ATOMIC_RELAXED);
 }
 
-static inline void coro__set_awaits(struct coro *c, enum coro_awaits kind,
-				    uint64_t arg)
+/* A saved stack pointer that is to run: from here on it is not one. */
+static inline __u64 coro__take_sp(__u64 *from)
 {
-	__atomic_store_n(&c->shm->awaits_kind, kind, __ATOMIC_RELAXED);
-	__atomic_store_n(&c->shm->awaits, arg, __ATOMIC_RELAXED);
+	__u64 sp = *from;
+
+	__atomic_store_n(from, 0, __ATOMIC_RELEASE);
+	return sp;
 }
 
-static inline void coro__set_running(struct coro *c)
+/* The stack pointer that it is to run with. */
+static inline __u64 coro__set_running(struct coro *c)
 {
+	c->shm->runs++;
 	coro__set_state(c, CORO_STATE_RUNNING);
-	coro__set_awaits(c, CORO_AWAITS_NOTHING, 0);
+	return coro__take_sp(&c->shm->sp);
 }
 
 static inline void coro__set_suspended(struct coro *c, enum coro_awaits kind,
 				       uint64_t arg)
 {
+	__atomic_store_n(&c->shm->awaits, arg, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->shm->awaits_kind, kind, __ATOMIC_RELEASE);
 	coro__set_state(c, CORO_STATE_SUSPENDED);
-	coro__set_awaits(c, kind, arg);
+}
+
+/* What it waited for has come. */
+static inline void coro__set_woken(struct coro *c)
+{
+	__atomic_store_n(&c->shm->awaits_kind, CORO_AWAITS_TURN,
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&c->shm->awaits, 0, __ATOMIC_RELEASE);
 }
 
 /* A value that by convention is a negative errno. */

@@ -47,9 +47,14 @@ void coro__info_read(const struct coro_shm_context *shm, uint32_t index,
 	info->name = name;
 	info->state =
 		(enum coro_state)__atomic_load_n(&shm->state, __ATOMIC_RELAXED);
-	info->awaits = (enum coro_awaits)__atomic_load_n(&shm->awaits_kind,
-							 __ATOMIC_RELAXED);
-	info->awaits_arg = __atomic_load_n(&shm->awaits, __ATOMIC_RELAXED);
+	info->awaits = CORO_AWAITS_NOTHING;
+	info->awaits_arg = 0;
+	if (info->state == CORO_STATE_SUSPENDED) {
+		info->awaits = (enum coro_awaits)__atomic_load_n(
+			&shm->awaits_kind, __ATOMIC_RELAXED);
+		info->awaits_arg =
+			__atomic_load_n(&shm->awaits, __ATOMIC_RELAXED);
+	}
 	info->tid = __atomic_load_n(&shm->worker, __ATOMIC_RELAXED);
 	info->entry = (void *)(uintptr_t)__atomic_load_n(&shm->entry,
 							 __ATOMIC_RELAXED);

@@ -126,7 +126,7 @@ void coro__wake(struct coro__loop *loop, struct coro__wait *w, int result)
 	coro__timer_disarm(&loop->timers, &w->timer);
 	w->result = result;
 	w->task->task.wait = NULL;
-	coro__set_awaits(w->task->task.cur, CORO_AWAITS_TURN, 0);
+	coro__set_woken(w->task->task.cur);
 	coro__make_ready(loop, w->task);
 }
 
@@ -161,6 +161,7 @@ static void coro__task_enter(struct coro__loop *loop, struct coro *task)
 	struct coro__thread *t = loop->thread;
 	struct coro *cur = task->task.cur;
 	int saved_errno = *t->errno_p;
+	__u64 sp;
 
 	t->task = task;
 	t->act = task->task.act;
@@ -168,12 +169,12 @@ static void coro__task_enter(struct coro__loop *loop, struct coro *task)
 	*t->errno_p = cur->saved_errno;
 	__atomic_store_n(&cur->shm->worker, (unsigned int)t->tid,
 			 __ATOMIC_RELAXED);
-	coro__set_running(cur);
+	sp = coro__set_running(cur);
 	if (t->watchdog)
 		coro__watchdog_step(t->watchdog, task);
 	if (coro__arms)
 		coro__crew_ready(loop);
-	coro__jump(t, NULL, cur, &t->sp, cur->shm->sp);
+	coro__jump(t, NULL, cur, &t->sp, sp);
 	if (t->watchdog)
 		coro__watchdog_step(t->watchdog, NULL);
 	t->task = NULL;

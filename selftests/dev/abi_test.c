@@ -202,7 +202,7 @@ TEST(shared_header_keeps_its_layout)
 	EXPECT_FIELD(40U, coro_shm_header, overflows);
 	EXPECT_FIELD(48U, coro_shm_header, overflow_id);
 	EXPECT_EQ(0x6f726f63U, CORO_SHM_MAGIC);
-	EXPECT_EQ(1, CORO_SHM_VERSION);
+	EXPECT_EQ(2, CORO_SHM_VERSION);
 }
 
 TEST(shared_context_keeps_its_layout)
@@ -210,6 +210,8 @@ TEST(shared_context_keeps_its_layout)
 	EXPECT_EQ(64U, sizeof(struct coro_shm_context));
 	EXPECT_FIELD(0U, coro_shm_context, generation);
 	EXPECT_FIELD(4U, coro_shm_context, state);
+	EXPECT_FIELD(5U, coro_shm_context, reserved);
+	EXPECT_FIELD(6U, coro_shm_context, runs);
 	EXPECT_FIELD(8U, coro_shm_context, worker);
 	EXPECT_FIELD(12U, coro_shm_context, awaits_kind);
 	EXPECT_FIELD(16U, coro_shm_context, awaits);

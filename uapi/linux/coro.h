@@ -679,8 +679,8 @@ struct coro_result {
 
 /** CORO_SHM_MAGIC - first word of the header page: "coro", little endian. */
 #define CORO_SHM_MAGIC		0x6f726f63U
-/** CORO_SHM_VERSION - changes when a field of the shared layouts changes place. */
-#define CORO_SHM_VERSION	1
+/** CORO_SHM_VERSION - changes when a field of the shared layouts changes place or size. */
+#define CORO_SHM_VERSION	2
 
 /**
  * struct coro_shm_header - the header page
@@ -729,7 +729,7 @@ enum coro_state {
 
 /**
  * enum coro_awaits - what a suspended coroutine waits for
- * @CORO_AWAITS_NOTHING: it is not suspended; the argument is 0.
+ * @CORO_AWAITS_NOTHING: it was never suspended.
  * @CORO_AWAITS_RESUME: the next resume, after a yield; the argument is 0.
  * @CORO_AWAITS_CONTEXT: another coroutine; the argument is its id.
  * @CORO_AWAITS_TIMER: a time; CLOCK_MONOTONIC in nanoseconds.
@@ -767,20 +767,41 @@ enum coro_awaits {
  * @generation: by the kernel: of the life that goes on; while the context is
  *	free, of the next one.
  * @state: enum coro_state.
+ * @reserved: 0.
+ * @runs: counts how often a coroutine was made here or began to run; wraps.
  * @worker: thread id (gettid) that ran it last.
- * @awaits_kind: enum coro_awaits.
+ * @awaits_kind: enum coro_awaits; of a meaning only while it is SUSPENDED.
  * @awaits: argument of @awaits_kind.
- * @sp: saved stack pointer while it does not run.
+ * @sp: saved stack pointer; 0 while it is on a processor.
  * @entry: address of its function.
  * @origin: address that it was created from.
- * @name: NUL terminated.
+ * @name: NUL terminated. A name that changes is empty meanwhile.
  *
  * The kernel writes the whole entry at ALLOC and FREE and never reads it; all
  * else is between the owner and those who look. One cache line.
+ *
+ * Readers do not stop the owner, and the owner does not wait for them. It writes
+ * in an order in which the entry is true after each store:
+ *
+ *	made:	runs + 1, all else, state = CREATED
+ *	runs:	runs + 1, state = RUNNING, sp = 0
+ *	waits:	awaits, awaits_kind, state = SUSPENDED, sp
+ *	woken:	awaits_kind = TURN, awaits = 0
+ *	ends:	state = CLOSED; state = FREE
+ *
+ * So between two changes of @runs each field but @name goes through its values
+ * once, and only a mixture of older and newer ones can be false. To take none,
+ * copy the entry four times, one copy after the other, in any way. If
+ * the first and the last agree in @generation and @runs, and the second and the third in all,
+ * these two are true. @runs must not have wrapped meanwhile: that takes longer
+ * than 100 us. SUSPENDED with an @sp of 0 is on its way to its wait. What does not come
+ * to rest in a few attempts is running.
  */
 struct coro_shm_context {
 	__u32 generation;
-	__u32 state;
+	__u8 state;
+	__u8 reserved;
+	__u16 runs;
 	__u32 worker;
 	__u32 awaits_kind;
 	__aligned_u64 awaits;

@@ -31,7 +31,7 @@ AWAITS_CONTEXT, AWAITS_TIMER, AWAITS_IO = 2, 3, 4
 NAMES_SHOWN = 8
 
 # struct coro_shm_context of linux/coro.h
-ENTRY = struct.Struct("=IIIIQQQQ16s")
+ENTRY = struct.Struct("=IBxHIIQQQQ16s")
 ENTRIES_AT_ONCE = 4096
 
 # What coro__switch() saves, upwards from the stack pointer; then how many bytes.
@@ -100,7 +100,7 @@ class Coroutine:
     def __init__(self, world, address, index, entry):
         self.world = world
         self.address = address
-        generation, self.state, self.worker, self.kind, self.arg, self.sp, self.entry, _, name = entry
+        generation, self.state, _, self.worker, self.kind, self.arg, self.sp, self.entry, _, name = entry
         self.id = generation << 32 | index
         self.name = name.split(b"\0")[0].decode(errors="replace")
 
