@@ -19,7 +19,8 @@ struct coro__space {
 	size_t stack_size; /* guard page included */
 	size_t stacks_bytes, table_bytes; /* device only: of the mappings */
 	unsigned int max;
-	int fd; /* device only */
+	uint32_t nr_open; /* portable only: stacks below have their guard */
+	int fd; /* device only; else -1 */
 	uint64_t features; /* device only: CORO_FEAT_* */
 	struct coro__events *events; /* device only: since an export */
 	uint32_t nr_dumped; /* device only: stacks below are in core dumps */

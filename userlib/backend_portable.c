@@ -29,7 +29,6 @@
 struct coro__portable {
 	uint32_t *free; /* a stack of indices, last in first out */
 	uint32_t nr_free;
-	uint32_t nr_open; /* stacks below have their guard */
 	uint32_t nr_alloc, nr_peak;
 	size_t page;
 	bool markers; /* the kernel has guard markers */
@@ -119,7 +118,7 @@ static int coro__portable_guard(struct coro__space *sp, uint32_t index)
 
 	if (p->markers) {
 		if (!madvise(guard, p->page, CORO__MADV_GUARD_INSTALL) &&
-		    (p->nr_open || coro__portable_is_guarded(guard)))
+		    (sp->nr_open || coro__portable_is_guarded(guard)))
 			return 0;
 		if (errno != EINVAL)
 			return -errno;
@@ -131,10 +130,9 @@ static int coro__portable_guard(struct coro__space *sp, uint32_t index)
 /* Opens the next run of stacks, *ret_nr of them, each with its guard. */
 static int coro__portable_open_run(struct coro__space *sp, uint32_t *ret_nr)
 {
-	struct coro__portable *p = sp->portable;
-	uint32_t nr = sp->max - p->nr_open < CORO__RUN ? sp->max - p->nr_open :
-							 CORO__RUN;
-	char *first = sp->stacks + (size_t)p->nr_open * sp->stack_size;
+	uint32_t left = sp->max - sp->nr_open;
+	uint32_t nr = left < CORO__RUN ? left : CORO__RUN;
+	char *first = sp->stacks + (size_t)sp->nr_open * sp->stack_size;
 	uint32_t i;
 	int err = 0;
 
@@ -143,7 +141,7 @@ static int coro__portable_open_run(struct coro__space *sp, uint32_t *ret_nr)
 	if (mprotect(first, nr * sp->stack_size, PROT_READ | PROT_WRITE))
 		return -errno;
 	for (i = 0; i < nr && !err; i++)
-		err = coro__portable_guard(sp, p->nr_open + i);
+		err = coro__portable_guard(sp, sp->nr_open + i);
 	if (!err) {
 		*ret_nr = nr;
 		return 0;
@@ -164,10 +162,10 @@ static int coro__portable_grow(struct coro__space *sp)
 	if (err)
 		return err;
 	for (uint32_t i = nr; i-- > 0;) {
-		p->free[p->nr_free++] = p->nr_open + i;
-		sp->table[p->nr_open + i].generation = 1;
+		p->free[p->nr_free++] = sp->nr_open + i;
+		sp->table[sp->nr_open + i].generation = 1;
 	}
-	p->nr_open += nr;
+	sp->nr_open += nr;
 	return 0;
 }
 
@@ -276,7 +274,7 @@ static int coro__portable_stats(struct coro__space *sp,
 				struct coro_stats *stats)
 {
 	struct coro__portable *p = sp->portable;
-	char *end = sp->stacks + (size_t)p->nr_open * sp->stack_size;
+	char *end = sp->stacks + (size_t)sp->nr_open * sp->stack_size;
 	int saved = errno;
 	int64_t nr;
 

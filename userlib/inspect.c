@@ -1,34 +1,79 @@
 // SPDX-License-Identifier: MIT
 /* The list of all coroutines of the process, read from the tables of their schedulers. */
+#include <coro/sync.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "loop.h"
 #include "report.h"
+#include "root.h"
 #include "sched.h"
 
 /* Covers the list; a scheduler is taken out before it is freed. */
 static pthread_mutex_t coro__list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list coro__scheds = { &coro__scheds, &coro__scheds };
 
+/* For other processes, which find it by the note. */
+extern struct coro__root coro__root;
+struct coro__root coro__root __attribute__((used, visibility("hidden"))) = {
+	.version = CORO__ROOT_VERSION,
+	.bytes = sizeof(coro__root),
+	.scheds = (uintptr_t)&coro__scheds,
+	.object_bytes = CORO__OBJECT_BYTES,
+	.sched_all = offsetof(struct coro__sched, all),
+	.sched_serial = offsetof(struct coro__sched, serial),
+	.sched_table = offsetof(struct coro__sched, space.table),
+	.sched_nr_open = offsetof(struct coro__sched, space.nr_open),
+	.sched_stacks = offsetof(struct coro__sched, space.stacks),
+	.sched_stack_size = offsetof(struct coro__sched, space.stack_size),
+	.sched_fd = offsetof(struct coro__sched, space.fd),
+	.coro_awaiting = offsetof(struct coro, awaiting),
+	.coro_task_loop = offsetof(struct coro, task.loop),
+	.coro_task_key = offsetof(struct coro, task.key),
+	.coro_task_group = offsetof(struct coro, task.group),
+	.mutex_holder = offsetof(struct coro_mutex, holder),
+	.mutex_holder_id = offsetof(struct coro_mutex, holder_id),
+};
+
+/* Its type is CORO__ROOT_TYPE. */
+__asm__(".pushsection .note." CORO__ROOT_NOTE ", \"a\", %note\n"
+	".balign 4\n"
+	".long 2f - 1f, 8, 1\n"
+	"1: .asciz \"" CORO__ROOT_NOTE "\"\n"
+	"2: .balign 4\n"
+	".quad coro__root - .\n"
+	".popsection");
+
+/* With the lock, before and after each change of the list. */
+static void coro__list_changes(void)
+{
+	__atomic_fetch_add(&coro__root.seq, 1, __ATOMIC_ACQ_REL);
+}
+
 void coro__list_add(struct coro__sched *s)
 {
 	pthread_mutex_lock(&coro__list_lock);
+	s->serial = ++coro__root.serials;
+	coro__list_changes();
 	list_add_tail(&coro__scheds, &s->all);
+	coro__list_changes();
 	pthread_mutex_unlock(&coro__list_lock);
 }
 
 void coro__list_del(struct coro__sched *s)
 {
 	pthread_mutex_lock(&coro__list_lock);
+	coro__list_changes();
 	list_del(&s->all);
+	coro__list_changes();
 	pthread_mutex_unlock(&coro__list_lock);
 }
 
 void coro__list_forget(void)
 {
-	/* Another thread of the parent may have had it. */
+	/* Another thread of the parent may have had it, and have changed the list. */
 	pthread_mutex_init(&coro__list_lock, NULL);
+	coro__root.seq = (coro__root.seq | 1) + 1;
 	while (!list_empty(&coro__scheds))
 		list_del(coro__scheds.next);
 }

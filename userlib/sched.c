@@ -15,9 +15,6 @@
 #define CORO__DEFAULT_CACHED 4096U
 #define CORO__FIRST_BATCH 8U
 
-/* The object is a whole number of cache lines, and the stack below it aligned. */
-#define CORO__OBJECT_BYTES ((sizeof(struct coro) + 63) & ~(size_t)63)
-
 static int coro__sched_opts(const struct coro_thread_opts *opts,
 			    struct coro_thread_opts *out)
 {

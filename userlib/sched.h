@@ -9,11 +9,15 @@
 #include "cache.h"
 #include "doorbell.h"
 
+/* The object is a whole number of cache lines, and the stack below it aligned. */
+#define CORO__OBJECT_BYTES ((sizeof(struct coro) + 63) & ~(size_t)63)
+
 /* Contexts fetched or given back in one call. */
 #define CORO__BATCH 256U
 
 struct coro__sched {
 	struct list all; /* of the process, see inspect.c */
+	uint64_t serial; /* no other of the process has it */
 	const struct coro__backend *be;
 	struct coro__space space;
 	struct coro__thread *thread; /* the owner; NULL once it has ended */

@@ -183,10 +183,7 @@ class World:
         thread = get("thread")
         if thread:
             self.threads.append(thread)
-        portable = get("space.portable")
-        nr = get("space.nr_dumped")
-        if portable:
-            nr = layout.get(portable, "coro__portable.nr_open")
+        nr = get("space.nr_open") if get("space.portable") else get("space.nr_dumped")
         size, stacks, table = get("space.stack_size"), get("space.stacks"), get("space.table")
         room = (layout.type("coro").sizeof + 63) & ~63
         if nr:
