@@ -16,6 +16,7 @@ static struct list coro__scheds = { &coro__scheds, &coro__scheds };
 /* For other processes, which find it by the note. */
 extern struct coro__root coro__root;
 struct coro__root coro__root __attribute__((used, visibility("hidden"))) = {
+	.name = CORO__ROOT_NOTE,
 	.version = CORO__ROOT_VERSION,
 	.bytes = sizeof(coro__root),
 	.scheds = (uintptr_t)&coro__scheds,
@@ -92,13 +93,12 @@ void coro__info_read(const struct coro_shm_context *shm, uint32_t index,
 	info->name = name;
 	info->state =
 		(enum coro_state)__atomic_load_n(&shm->state, __ATOMIC_RELAXED);
-	info->awaits = CORO_AWAITS_NOTHING;
-	info->awaits_arg = 0;
-	if (info->state == CORO_STATE_SUSPENDED) {
-		info->awaits = (enum coro_awaits)__atomic_load_n(
-			&shm->awaits_kind, __ATOMIC_RELAXED);
-		info->awaits_arg =
-			__atomic_load_n(&shm->awaits, __ATOMIC_RELAXED);
+	info->awaits = (enum coro_awaits)__atomic_load_n(&shm->awaits_kind,
+							 __ATOMIC_RELAXED);
+	info->awaits_arg = __atomic_load_n(&shm->awaits, __ATOMIC_RELAXED);
+	if (info->state != CORO_STATE_SUSPENDED) {
+		info->awaits = CORO_AWAITS_NOTHING;
+		info->awaits_arg = 0;
 	}
 	info->tid = __atomic_load_n(&shm->worker, __ATOMIC_RELAXED);
 	info->entry = (void *)(uintptr_t)__atomic_load_n(&shm->entry,

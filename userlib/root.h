@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What another process finds of the library in memory: where its schedulers are, and what is where. */
+/* What another process finds of the library in memory: its schedulers, and where what is. */
 #ifndef CORO_USERLIB_ROOT_H
 #define CORO_USERLIB_ROOT_H
 
@@ -27,6 +27,7 @@
  * top of its stack, and mean something while the context is not FREE.
  */
 struct coro__root {
+	char name[8]; /* CORO__ROOT_NOTE */
 	uint32_t version;
 	uint32_t bytes; /* of this structure */
 	uint64_t seq; /* odd while the list changes */
