@@ -25,13 +25,12 @@ TESTBUILD = $(MAKE) -C selftests SELFTESTS=$(harness) USERCFLAGS=-Werror
 
 no-ring = $$(MAKEFLAGS= $(MAKE) -s -C selftests SELFTESTS=$(harness) LIBCORO=. list-no-ring)
 
-all: lib examples
+all: lib examples tools
 	+@if [ -e $(running)/Makefile ]; then .ci/build-module $$(uname -r) $(running); \
 	else echo "no headers of the running kernel: the module is not built"; fi
-	$(if $(wildcard tools/Makefile),$(MAKE) -C tools O=$(B)/tools)
 
 help:
-	@echo 'make            library, examples, and the module if the running kernel has headers'
+	@echo 'make            library, examples, coroctl, and the module if the running kernel has headers'
 	@echo 'make demo       boot a virtual machine, load the module, run the examples on it'
 	@echo 'make check      all tests; ends with: N passed, N failed, N skipped'
 	@echo 'make vmtest     only the tests in the machine; TESTS=lib/x_test picks, KERNEL=6.1,'
@@ -44,7 +43,7 @@ help:
 	@echo 'make module     coro.ko for KERNEL, in build/module/; NO_HANDOFF=1 for one that'
 	@echo '                uses no preempt notifiers'
 	@echo 'make man        the manual pages of the library, in build/man/'
-	@echo 'make install    library, headers, manuals; PREFIX=/usr/local, DESTDIR='
+	@echo 'make install    library, headers, coroctl, manuals; PREFIX=/usr/local, DESTDIR='
 	@echo 'make clean      remove build/; what was fetched stays in the cache, see .ci/cache'
 
 packages:
@@ -90,6 +89,11 @@ lib-aarch64:
 	$(MAKE) -C userlib O=$(B)/lib-aarch64 CROSS_COMPILE=aarch64-linux-gnu- \
 		URING_CFLAGS=-I$(uring)/usr/include URING_LIBS=-L$(uring)/usr/lib
 
+# Without elfutils' headers only the library is to be had.
+tools:
+	+@if printf '\043include <elfutils/libdwfl.h>' | $(CC) -E - >/dev/null 2>&1; \
+	then $(MAKE) -C tools O=$(B)/tools; else echo "no libdw-dev: coroctl is not built"; fi
+
 examples: lib
 	$(MAKE) -C examples O=$(B)/examples LIB=$(B)/lib
 
@@ -128,6 +132,15 @@ tests-perf: lib
 	gcc -O2 -g -Wall -Werror -fno-omit-frame-pointer -Iuserlib/include -Iuapi selftests/perf/spin.c \
 		$(B)/lib/libcoro.so -Wl,-rpath,$(B)/lib -o $(B)/selftests/perf/spin_shared
 
+# The same program with either form of the library, and one that nothing is left in to name.
+tests-tools: lib tools examples
+	mkdir -p $(B)/selftests/tools
+	gcc -O2 -g -Wall -Werror -Iuserlib/include -Iuapi selftests/tools/target.c $(B)/lib/libcoro.a \
+		-luring -lpthread -o $(B)/selftests/tools/target_static
+	gcc -O2 -g -Wall -Werror -Iuserlib/include -Iuapi selftests/tools/target.c $(B)/lib/libcoro.so \
+		-Wl,-rpath,$(B)/lib -o $(B)/selftests/tools/target_shared
+	strip -s -o $(B)/selftests/tools/target_stripped $(B)/selftests/tools/target_static
+
 tests-aarch64: lib-aarch64
 	+$(TESTBUILD) OUTPUT=$(B)/selftests/aarch64 LIBCORO=$(B)/lib-aarch64 STATIC=1 \
 		CROSS_COMPILE=aarch64-linux-gnu- URING=$(uring) \
@@ -137,8 +150,10 @@ bench: lib
 	@.ci/install-packages --bench
 	$(MAKE) -C bench O=$(B)/bench LIB=$(B)/lib
 
-install: lib man
+install: lib tools man
 	$(MAKE) -C userlib O=$(B)/lib PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install
+	if [ -e $(B)/tools/coroctl ]; then \
+		$(MAKE) -C tools O=$(B)/tools PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install; fi
 	install -D -m 644 uapi/linux/coro.h $(DESTDIR)$(PREFIX)/include/linux/coro.h
 	install -d $(DESTDIR)$(PREFIX)/share/man/man3
 	install -m 644 $(B)/man/*.3 $(DESTDIR)$(PREFIX)/share/man/man3/
@@ -149,5 +164,5 @@ clean:
 	rm -rf $(B)
 
 .PHONY: all help man packages demo check vmtest unit san asan ubsan tsan lint lib lib-san lib-tsan \
-	lib-aarch64 examples module tests test-init tests-san tests-tsan tests-valgrind tests-gdb tests-perf tests-aarch64 \
+	lib-aarch64 examples tools module tests test-init tests-san tests-tsan tests-valgrind tests-gdb tests-perf tests-tools tests-aarch64 \
 	bench install clean

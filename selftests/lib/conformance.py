@@ -17,8 +17,8 @@ KEY = re.compile(r"\t(from|unlike|not|pending): ?(.*)")
 # A comment, and the test that begins on the line after it.
 TEST = re.compile(r"(?:^/\*((?:[^*]|\*(?!/))*)\*/\n)?^TEST(?:_F|_SIGNAL|_F_SIGNAL|_F_TIMEOUT)?\(\s*(\w+)(?:,\s*(\w+))?",
                   re.M)
-# The same of a script, whose cases are methods.
-CASE = re.compile(r"^    #( %s.*)\n()    def (\w+)\(self\)" % ID, re.M)
+# The same of a script, whose cases are methods or functions.
+CASE = re.compile(r"^(?:    )?#( %s.*)\n()(?:    )?def (\w+)\((?:self|program)\)" % ID, re.M)
 NAMES_IDS = re.compile(r"(%s(?:,? %s)*)(?:[:;] .*)?" % (ID, ID), re.S)
 
 INTRO = """<!-- Written by conformance.py from conformance.ids and the tests: run it, do not edit here. -->
@@ -58,7 +58,8 @@ class Book:
         for path in sorted(glob.glob(f"{root}/selftests/lib/*_test.c")) + \
                 sorted(glob.glob(f"{root}/selftests/regress/lib_*_test.c")):
             self.read_tests(os.path.relpath(path, root), TEST)
-        for path in sorted(glob.glob(f"{root}/selftests/gdb/*_test.py")):
+        for path in sorted(glob.glob(f"{root}/selftests/gdb/*_test.py")) + \
+                sorted(glob.glob(f"{root}/selftests/tools/*_test.py")):
             self.read_tests(os.path.relpath(path, root), CASE)
         for entry in self.entries.values():
             self.judge(entry)

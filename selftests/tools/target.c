@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+/* A program to be looked at by coroctl: that hangs, that has many coroutines, that never rests. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <coro.h>
+
+#define NOINLINE __attribute__((noinline))
+
+static struct coro_mutex left = CORO_MUTEX_INIT(0);
+static struct coro_mutex right = CORO_MUTEX_INIT(0);
+
+static void ready(void)
+{
+	puts("ready");
+	fflush(stdout);
+}
+
+/* Takes one, and then the other. */
+static NOINLINE long philosopher(void *arg)
+{
+	struct coro_mutex *first = arg;
+
+	coro_mutex_lock(first, CORO_NEVER);
+	coro_sleep(0);
+	coro_mutex_lock(first == &left ? &right : &left, CORO_NEVER);
+	return (long)arg;
+}
+
+/* So that a deadlock is none to the loop. */
+static NOINLINE long ticks(void *arg)
+{
+	ready();
+	for (;;)
+		coro_sleep(10 * CORO_MSEC);
+	return (long)arg;
+}
+
+static NOINLINE long sleeps(void *arg)
+{
+	return coro_sleep(600 * CORO_SEC) + (long)arg;
+}
+
+static NOINLINE long awaits_inline(void *arg)
+{
+	return coro_await(coro_new_named(sleeps, arg, "sleeps")) + 1;
+}
+
+static NOINLINE long joins(void *arg)
+{
+	return coro_await(arg) + 1;
+}
+
+static NOINLINE long has_children(void *arg)
+{
+	struct coro_spawn_opts opts = { .size = sizeof(opts) };
+	struct coro_group group;
+
+	coro_group_open(&group, NULL);
+	opts.group = &group;
+	opts.name = "child";
+	for (int i = 0; i < 2; i++)
+		coro_spawn_opts(NULL, sleeps, arg, &opts);
+	return coro_group_close(&group, 0);
+}
+
+static NOINLINE long hang(void *arg)
+{
+	struct coro *chain = coro_new_named(awaits_inline, arg, "chain");
+	struct coro *odd =
+		coro_new_named(sleeps, arg, "\"\\\n\x1b\xc3\xa9\xff,\x7f");
+	struct coro *ended = coro_new_named(ticks, arg, "ended");
+
+	coro_close(ended, NULL);
+	coro_start(chain);
+	coro_start(odd);
+	coro_spawn_named(joins, chain, "joins");
+	coro_spawn_named(has_children, arg, "parent");
+	coro_spawn_named(philosopher, &left, "plato");
+	coro_spawn_named(philosopher, &right, "kant");
+	coro_new_named(sleeps, arg, "fresh");
+	coro_spawn_named(ticks, arg, "ticks");
+	return coro_sleep(600 * CORO_SEC);
+}
+
+/* Nobody gives in: the loop has no turn. */
+static NOINLINE long spins(void *arg)
+{
+	volatile bool ever = true;
+
+	coro_sleep(0);
+	ready();
+	while (ever)
+		;
+	return (long)arg;
+}
+
+static NOINLINE long spin(void *arg)
+{
+	coro_spawn_named(spins, arg, "spins");
+	coro_spawn_named(sleeps, arg, "waits");
+	return coro_sleep(600 * CORO_SEC);
+}
+
+static NOINLINE long many(void *arg)
+{
+	for (long i = 0; i < (long)arg; i++)
+		if (coro_spawn_named(sleeps, NULL, "sleeps"))
+			exit(1);
+	coro_sleep(0);
+	ready();
+	return coro_sleep(600 * CORO_SEC);
+}
+
+/* What a reader must never see: a name with another's function. */
+static NOINLINE long short_one(void *arg)
+{
+	coro_mutex_lock(&left, CORO_NEVER);
+	coro_sleep(0);
+	coro_mutex_unlock(&left);
+	return (long)arg;
+}
+
+static NOINLINE long other_one(void *arg)
+{
+	coro_sleep(1);
+	return (long)arg;
+}
+
+static NOINLINE long churns(void *arg)
+{
+	struct coro *a, *b;
+
+	for (;;) {
+		a = coro_new_named(short_one, arg, "short_one");
+		b = coro_new_named(other_one, arg, "other_one");
+		coro_start(a);
+		coro_start(b);
+		coro_await(a);
+		coro_await(b);
+	}
+	return 0;
+}
+
+static NOINLINE long churn(void *arg)
+{
+	for (int i = 0; i < 8; i++)
+		coro_spawn_named(churns, arg, "churns");
+	coro_sleep(0);
+	ready();
+	return coro_sleep(600 * CORO_SEC);
+}
+
+/* A loop that lasts for a moment, with its scheduler. */
+static void *visits(void *arg)
+{
+	coro_run(other_one, arg);
+	return NULL;
+}
+
+static NOINLINE long stays_on(void *arg)
+{
+	ready();
+	return sleeps(arg);
+}
+
+static void *stays_here(void *arg)
+{
+	coro_run(stays_on, arg);
+	return NULL;
+}
+
+static int come_and_go(void)
+{
+	pthread_t threads[4], stays;
+
+	if (pthread_create(&stays, NULL, stays_here, NULL))
+		return 1;
+	for (;;) {
+		for (int i = 0; i < 4; i++)
+			if (pthread_create(&threads[i], NULL, visits, NULL))
+				return 1;
+		for (int i = 0; i < 4; i++)
+			pthread_join(threads[i], NULL);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *how = argc > 1 ? argv[1] : "";
+
+	if (!strcmp(how, "hang"))
+		return (int)coro_run(hang, NULL);
+	if (!strcmp(how, "spin"))
+		return (int)coro_run(spin, NULL);
+	if (!strcmp(how, "many") && argc > 2)
+		return (int)coro_run(many, (void *)atol(argv[2]));
+	if (!strcmp(how, "churn"))
+		return (int)coro_run(churn, NULL);
+	if (!strcmp(how, "threads"))
+		return come_and_go();
+	fprintf(stderr, "usage: target hang|spin|many NUMBER|churn|threads\n");
+	return 2;
+}

@@ -1,0 +1,389 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: MIT
+"""What coroctl says of target.c in each of its ways, and of a server under load.
+
+usage: target_test.py PROGRAM...
+"""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.path.join(HERE, "..", "..", "build")
+CTL = os.path.join(BUILD, "tools", "coroctl")
+SECONDS = 100
+MANY = 100000
+LOOKS = 100
+NOBODY = 65534
+
+# Of target.c: which function a coroutine of that name has.
+CHURNING = {"main": "churn", "churns": "churns", "short_one": "short_one", "other_one": "other_one"}
+ODD = '"\\\n\x1b\u00e9\ufffd,\x7f'
+
+
+class Said:
+    """What coroctl printed, and how it ended."""
+
+    def __init__(self, *args, user=None):
+        drop = (lambda: (os.setgid(user), os.setuid(user))) if user is not None else None
+        done = subprocess.run(
+            [CTL, *map(str, args)], text=True, check=False, timeout=SECONDS, preexec_fn=drop,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
+
+    def json(self):
+        return json.loads(self.out)
+
+    def only_complains(self, *words):
+        """Says what to do, on standard error alone."""
+        good = not self.err or self.err.startswith("coroctl: ")
+        return self.code == 2 and good and all(word in self.err for word in words)
+
+
+@contextlib.contextmanager
+def target(program, *how, user=None):
+    """A program that is ready to be looked at."""
+    drop = (lambda: (os.setgid(user), os.setuid(user))) if user is not None else None
+    with subprocess.Popen([program, *how], text=True, stdout=subprocess.PIPE, preexec_fn=drop) as child:
+        try:
+            assert child.stdout.readline() == "ready\n"
+            yield child.pid
+        finally:
+            child.kill()
+
+
+def coroutines(*args):
+    """Of the one process that is named."""
+    said = Said("ps", "--json", *args)
+    assert said.code == 0 and not said.err, said.err
+    (process,) = said.json()["processes"]
+    assert process["pid"] == args[0]
+    return process["coroutines"]
+
+
+def by_name(found):
+    return {c["name"]: c for c in found}
+
+
+def line_of(words):
+    """The only line of target.c with these words."""
+    with open(os.path.join(HERE, "target.c"), encoding="utf-8") as f:
+        (number,) = [n for n, line in enumerate(f, 1) if words in line]
+    return number
+
+
+def has_debug_info(program):
+    return not program.endswith("_stripped")
+
+
+# DIA-13, DIA-14
+def list_tells_state_and_what_is_awaited(program):
+    with target(program, "hang") as pid:
+        found = by_name(coroutines(pid))
+        now = found["main"]["awaits"]
+        assert now["kind"] == "time" and 0 < now["left_ns"] < 600 * 10**9
+        assert found["plato"]["awaits"]["kind"] == "lock"
+        assert found["parent"]["awaits"]["kind"] == "group"
+        assert found["chain"]["awaits"] == {"kind": "coroutine", "id": found["sleeps"]["id"]}
+        assert found["joins"]["awaits"] == {"kind": "coroutine", "id": found["chain"]["id"]}
+        states = [found[n]["state"] for n in ("fresh", "ended", "plato")]
+        assert states == ["created", "closed", "suspended"], states
+        assert found["fresh"]["awaits"] is None
+        for c in found.values():
+            assert c["thread"] == pid
+            assert 0 < c["stack_resident_bytes"] <= c["stack_peak_bytes"] < c["stack_size_bytes"], c
+
+
+def list_tells_who_made_it_and_where(program):
+    if not has_debug_info(program):
+        return
+    with target(program, "hang") as pid:
+        plato = by_name(coroutines(pid))["plato"]
+        made = plato["created"]
+        assert plato["function"]["function"] == "philosopher"
+        assert (made["function"], os.path.basename(made["file"])) == ("hang", "target.c")
+        assert made["line"] == line_of('"plato"')
+
+
+def odd_names_are_escaped(program):
+    with target(program, "hang") as pid:
+        assert ODD in by_name(coroutines(pid))
+        text = Said("ps", pid).out
+        assert '"\\x5c\\x0a\\x1b\u00e9\\xff,\\x7f' in text, text
+        assert re.fullmatch(r"[^\x00-\x09\x0b-\x1f\x7f]*", text)
+
+
+# DIA-15
+def deadlock_is_named_as_a_cycle(program):
+    with target(program, "hang") as pid:
+        said = Said("tree", pid)
+        assert said.code == 1
+        names = re.search(r"^cycle: \S+ (\w+) -> \S+ (\w+) -> \S+ (\w+)$", said.out, re.M).groups()
+        assert names in (("plato", "kant", "plato"), ("kant", "plato", "kant")), names
+        found = Said("tree", "--json", pid)
+        (cycle,) = found.json()["cycles"]
+        ids = {c["id"]: c["name"] for c in found.json()["coroutines"]}
+        assert found.code == 1 and {ids[i] for i in cycle} == {"plato", "kant"}
+
+
+# DIA-10, DIA-13
+def tree_has_chains_and_children(program):
+    with target(program, "hang") as pid:
+        text = re.sub(r"\d+:0x\w+ ", "", Said("tree", pid).out)
+        chain = r"^joins suspended: coroutine chain\n  chain suspended: .*\n    sleeps suspended"
+        assert re.search(chain, text, re.M), text
+        assert re.search(r"^parent suspended.*\n  child suspended.*\n  child suspended", text, re.M), text
+        assert "ended" not in re.findall(r"^ *(\S+)", text, re.M)
+
+
+# DIA-09, DIA-13
+def stack_shows_the_line_that_hangs(program):
+    if not has_debug_info(program):
+        return
+    with target(program, "hang") as pid:
+        said = Said("stack", pid, "plato")
+        line = line_of("first == &left ? &right")
+        assert said.code == 0 and f" philosopher at target.c:{line}\n" in said.out, said.out
+        plato = by_name(coroutines(pid))["plato"]
+        for name in plato["id"], plato["id"].split(":")[1], str(int(plato["id"].split(":")[1], 16)):
+            assert Said("stack", pid, name).out == said.out, name
+        (same,) = Said("stack", "--json", pid, "plato").json()["coroutines"]
+        frame = next(f for f in same["frames"] if f["function"] == "philosopher")
+        assert (os.path.basename(frame["file"]), frame["line"]) == ("target.c", line)
+
+
+def stack_ends_at_the_entry(program):
+    if not has_debug_info(program):
+        return
+    with target(program, "hang") as pid:
+        found = by_name(Said("stack", "--json", pid).json()["coroutines"])
+        assert len(found) > 8
+        for name in "main", "plato", "chain", "sleeps", "parent":
+            functions = [f["function"] for f in found[name]["frames"]]
+            assert functions[-1] == "coro__entry", functions
+            assert functions.count("coro__entry") == 1
+        assert found["fresh"]["no_frames"] == "it has not begun" and not found["fresh"]["frames"]
+        assert found["ended"]["no_frames"] == "it has ended"
+
+
+# DIA-13
+def hung_loop_is_looked_at(program):
+    with target(program, "spin") as pid:
+        found = by_name(coroutines(pid))
+        assert (found["spins"]["state"], found["waits"]["state"]) == ("running", "suspended")
+        said = Said("stack", pid, "spins")
+        assert said.code == 0 and f"it runs, on thread {pid}\n" in said.out, said.out
+
+
+def many_are_listed(program):
+    with target(program, "many", str(MANY)) as pid:
+        found = coroutines(pid)
+        assert len(found) == MANY + 1 and len({c["id"] for c in found}) == MANY + 1
+        assert Said("ps", pid).out.count("\n") == MANY + 2
+
+
+def no_entry_is_taken_in_halves(program):
+    """Coroutines of two kinds end and begin in the same contexts all the time."""
+    with target(program, "churn") as pid:
+        for _ in range(LOOKS):
+            for c in coroutines(pid):
+                function = CHURNING[c["name"]]
+                if has_debug_info(program):
+                    assert c["function"]["function"] == function, c
+                kind = c["awaits"] and c["awaits"]["kind"]
+                assert (kind is None) == (c["state"] != "suspended"), c
+                fits = {"churns": "coroutine", "short_one": "lock", "other_one": "time", "main": "time"}
+                assert kind in (None, "turn", fits[c["name"]]), c
+                if kind == "time":
+                    assert c["awaits"]["deadline_ns"] > 0, c
+
+
+def no_cycle_is_seen_where_none_is(program):
+    with target(program, "churn") as pid:
+        for _ in range(LOOKS):
+            said = Said("tree", "--json", pid)
+            assert said.code == 0 and said.json()["cycles"] == [], said.out
+
+
+def stacks_of_those_that_go_on_are_whole(program):
+    if not has_debug_info(program):
+        return
+    with target(program, "churn") as pid:
+        for _ in range(LOOKS // 4):
+            for c in Said("stack", "--json", pid).json()["coroutines"]:
+                functions = [f["function"] for f in c["frames"]]
+                if c["no_frames"] is None:
+                    assert functions[-1] == "coro__entry", c
+                    assert CHURNING[c["name"]] in functions, c
+
+
+# DIA-16
+def schedulers_that_come_and_go_are_survived(program):
+    with target(program, "threads") as pid:
+        for _ in range(LOOKS):
+            mine = [c for c in coroutines(pid) if c["awaits"] and c["awaits"].get("left_ns", 0) > 10**11]
+            assert len(mine) == 1 and mine[0]["name"] == "main", mine
+
+
+def death_is_survived(program):
+    """A look at a process that is killed shows all of it or says that it has ended."""
+    for round_ in range(LOOKS):
+        with target(program, "hang") as pid:
+            with subprocess.Popen(
+                [CTL, ("ps", "tree", "stack")[round_ % 3], "--json", str(pid)], text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            ) as ctl:  # fmt: skip
+                # At all moments of it, one after the other.
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    ctl.wait(round_ / LOOKS / 20)
+                os.kill(pid, signal.SIGKILL)
+                out, err = ctl.communicate(timeout=SECONDS)
+        if ctl.returncode == 2:
+            assert re.fullmatch(rf"coroctl: process {pid}: there is none, or it has ended; .*\n", err), err
+            assert not out or json.loads(out) == {"processes": []}, out
+        else:
+            assert ctl.returncode in (0, 1) and not err and json.loads(out), err
+
+
+def strangers_are_told_what_to_do(program):
+    if os.getuid():
+        return
+    with target(program, "hang") as pid, target(program, "hang", user=NOBODY) as theirs:
+        for command in "ps", "tree", "stack":
+            said = Said(command, pid, user=NOBODY)
+            assert said.only_complains(f"process {pid}:", "be its user or root", "ptrace"), said.err
+        said = Said("ps", "--json", user=NOBODY)
+        found = [p["pid"] for p in said.json()["processes"]]
+        assert said.code == 0 and theirs in found and pid not in found and not said.err, said.err
+        assert Said("ps", theirs, user=NOBODY).code == 0
+
+
+def all_processes_are_listed(program):
+    with target(program, "hang") as one, target(program, "spin") as other:
+        found = [p["pid"] for p in Said("ps", "--json").json()["processes"]]
+        assert one in found and other in found
+        assert re.search(rf"^ *{one} ", Said("ps").out, re.M)
+
+
+def process_without_coroutines_is_told(program):
+    assert Said("ps", os.getpid()).only_complains("no coroutines of libcoro")
+    assert Said("tree", os.getpid()).only_complains("no coroutines of libcoro")
+    with target(program, "hang") as pid:
+        said = Said("ps", "--json", os.getpid(), pid)
+        assert said.code == 2 and [p["pid"] for p in said.json()["processes"]] == [pid]
+        said = Said("stack", pid, "nobody")
+        assert (said.code, said.out) == (1, "") and "no such coroutine" in said.err
+
+
+def process_that_is_not_there_is_told(_):
+    with subprocess.Popen(["true"]) as child:
+        child.wait()
+    for command in "ps", "tree", "stack":
+        assert Said(command, child.pid).only_complains("there is none, or it has ended")
+
+
+def wrong_usage_is_explained(_):
+    for args in ([], ["nothing"], ["tree"], ["tree", "1", "2"], ["stack"], ["ps", "-x"], ["--x"]):
+        said = Said(*args)
+        assert said.code == 2 and not said.out and "coroctl" in said.err, (args, said.err)
+    for pid in "0", "-1", "x", "1x", "", "99999999999999999999":
+        assert Said("ps", "--", pid).only_complains("is no process id"), pid
+
+
+def help_and_version_are_printed(_):
+    for command in [], ["ps"], ["tree"], ["stack"]:
+        said = Said(*command, "--help")
+        assert said.code == 0 and said.out.startswith("usage: coroctl") and "Exit codes:" in said.out
+        assert re.fullmatch(r"coroctl [\d.]+\n", Said(*command, "--version").out)
+
+
+def output_that_cannot_be_written_is_told(program):
+    with target(program, "hang") as pid, open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [CTL, "ps", str(pid)], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=SECONDS)
+        assert done.returncode == 2 and "cannot write" in done.stderr, done.stderr
+
+
+def server_under_load_is_looked_at(_):
+    """The example server answers all that it is asked, and each look is whole."""
+    with tempfile.TemporaryDirectory() as root, subprocess.Popen(
+        [os.path.join(BUILD, "examples", "http_server"), "-p", "0", root], text=True, stdout=subprocess.PIPE,
+    ) as server:  # fmt: skip
+        try:
+            with open(os.path.join(root, "file"), "w", encoding="utf-8") as f:
+                f.write("x" * 1000)
+            port = re.fullmatch(r"listening on 127\.0\.0\.1:(\d+)\n", server.stdout.readline())[1]
+            url = f"http://127.0.0.1:{port}/file"
+            wrk = ["wrk", "-t1", "-c64", "-d5s", "--timeout", "20s", url]
+            with subprocess.Popen(wrk, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as load:
+                most = look_while(load, server.pid, port)
+                said = load.stdout.read()
+            assert most > 60, most
+            assert "requests in" in said and "Socket errors" not in said and "Non-2xx" not in said, said
+        finally:
+            server.kill()
+
+
+def look_while(load, pid, port):
+    """Lists until the load is over; how many coroutines there were at most."""
+    most = 0
+    while load.poll() is None:
+        lines = Said("ps", pid).out.splitlines()
+        for line in lines[1:]:
+            assert re.match(rf" *{pid} +\d+ \d+:0x\w+ +(created|running|suspended|closed) ", line), line
+        found = coroutines(pid)
+        for c in found:
+            assert c["name"] in ("main", "stop_on_signal", "http_serve"), c
+            if (c["awaits"] or {}).get("operation") == "accept":
+                assert c["awaits"]["local"] == f"127.0.0.1:{port}", c
+            if (c["awaits"] or {}).get("operation") == "recv" and "peer" in c["awaits"]:
+                assert re.fullmatch(r"127\.0\.0\.1:\d+", c["awaits"]["peer"]), c
+        assert Said("tree", pid).code == 0 and Said("stack", pid).code == 0
+        most = max(most, len(found), len(lines) - 1)
+    return most
+
+
+OF_EACH = (
+    list_tells_state_and_what_is_awaited, list_tells_who_made_it_and_where, odd_names_are_escaped,
+    deadlock_is_named_as_a_cycle, tree_has_chains_and_children, stack_shows_the_line_that_hangs,
+    stack_ends_at_the_entry, hung_loop_is_looked_at, no_entry_is_taken_in_halves,
+    no_cycle_is_seen_where_none_is, stacks_of_those_that_go_on_are_whole,
+    schedulers_that_come_and_go_are_survived,
+)  # fmt: skip
+OF_ONE = (
+    many_are_listed, death_is_survived, strangers_are_told_what_to_do, all_processes_are_listed,
+    process_without_coroutines_is_told, process_that_is_not_there_is_told, wrong_usage_is_explained,
+    help_and_version_are_printed, output_that_cannot_be_written_is_told, server_under_load_is_looked_at,
+)  # fmt: skip
+
+
+def main():
+    programs = [os.path.abspath(program) for program in sys.argv[1:]]
+    if not programs:
+        sys.exit(__doc__)
+    cases = [(case, program) for program in programs for case in OF_EACH]
+    cases += [(case, programs[0]) for case in OF_ONE]
+    print(f"TAP version 13\n1..{len(cases)}", flush=True)
+    failed = 0
+    for number, (case, program) in enumerate(cases, 1):
+        where = "" if case in OF_ONE else os.path.basename(program) + "."
+        try:
+            case(program)
+            print(f"ok {number} {where}{case.__name__}", flush=True)
+        except Exception as error:
+            failed += 1
+            text = f"{type(error).__name__}, line {error.__traceback__.tb_next.tb_lineno}: {error}"
+            print("\n".join("# " + line for line in text.splitlines()))
+            print(f"not ok {number} {where}{case.__name__}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+/* coroctl: its subcommands, their options, and what they print. */
+#include "coroctl.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const struct ctl_command *const ctl_commands[] = {
+	&ctl_ps,
+	&ctl_tree,
+	&ctl_stack,
+};
+
+#define CTL_NR_COMMANDS (sizeof(ctl_commands) / sizeof(*ctl_commands))
+
+int ctl_look_open(struct ctl_look *l, pid_t pid)
+{
+	struct timespec now;
+	int err = ctl_process_open(&l->process, pid);
+
+	if (err)
+		return err;
+	err = ctl_snapshot_take(&l->snap, &l->process);
+	if (err) {
+		ctl_process_close(&l->process);
+		return err;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	l->now_ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+	ctl_process_name(&l->process, l->name, sizeof(l->name));
+	ctl_symbols_open(&l->symbols, pid);
+	return 0;
+}
+
+void ctl_look_close(struct ctl_look *l)
+{
+	ctl_symbols_close(&l->symbols);
+	ctl_snapshot_free(&l->snap);
+	ctl_process_close(&l->process);
+}
+
+bool ctl_output_begin(struct ctl_output *out)
+{
+	out->to = open_memstream(&out->text, &out->bytes);
+	out->json = (struct ctl_json){ .to = out->to };
+	if (out->to)
+		__fsetlocking(out->to, FSETLOCKING_BYCALLER);
+	else
+		fprintf(stderr, "coroctl: %s\n", strerror(errno));
+	return out->to;
+}
+
+enum ctl_exit ctl_output_end(struct ctl_output *out, bool good,
+			     enum ctl_exit code)
+{
+	bool lost = fclose(out->to);
+
+	if (!lost && good)
+		lost = fwrite(out->text, 1, out->bytes, stdout) != out->bytes ||
+		       fflush(stdout);
+	if (lost)
+		fprintf(stderr, "coroctl: cannot write: %s\n", strerror(errno));
+	free(out->text);
+	return lost ? CTL_FAILED : code;
+}
+
+pid_t ctl_parse_pid(const char *text)
+{
+	char *end;
+	long pid;
+
+	errno = 0;
+	pid = strtol(text, &end, 10);
+	if (*text >= '1' && *text <= '9' && !*end && !errno &&
+	    pid == (pid_t)pid)
+		return (pid_t)pid;
+	fprintf(stderr,
+		"coroctl: \"%s\" is no process id, which is a number from 1 up\n",
+		text);
+	return 0;
+}
+
+const char *ctl_coro_name(const struct ctl_coro *c, char to[CTL_NAME_BYTES])
+{
+	snprintf(to, CTL_NAME_BYTES, "%" PRIu64 ":0x%" PRIx64, c->sched->serial,
+		 ctl_coro_id(c));
+	return to;
+}
+
+const char *ctl_state_name(const struct ctl_coro *c)
+{
+	switch (ctl_coro_state(c)) {
+	case CORO_STATE_CREATED:
+		return "created";
+	case CORO_STATE_RUNNING:
+		return "running";
+	case CORO_STATE_SUSPENDED:
+		return "suspended";
+	case CORO_STATE_CLOSED:
+		return "closed";
+	default:
+		return "unknown";
+	}
+}
+
+static void ctl_help(FILE *to)
+{
+	fputs("usage: coroctl COMMAND [OPTION...] [ARGUMENT...]\n"
+	      "\n"
+	      "Shows the coroutines of running programs that use libcoro, without stopping them.\n"
+	      "\n"
+	      "Commands:\n",
+	      to);
+	for (size_t i = 0; i < CTL_NR_COMMANDS; i++)
+		fprintf(to, "  %-8s%s\n", ctl_commands[i]->name,
+			ctl_commands[i]->summary);
+	fputs("\n"
+	      "  -j, --json     print one JSON document\n"
+	      "  -h, --help     print this, or what a command does, and exit\n"
+	      "  -V, --version  print the version and exit\n"
+	      "\n"
+	      "Exit codes: 0 done; 1 nothing to show, or, of tree, a cycle; 2 wrong usage, or\n"
+	      "a process that could not be looked at, which is said on standard error.\n",
+	      to);
+}
+
+static void ctl_command_help(const struct ctl_command *cmd, FILE *to)
+{
+	fprintf(to, "usage: coroctl %s %s", cmd->name, cmd->usage);
+}
+
+/* Parses options; -1 to go on, else what to exit with. @cmd is NULL before the command. */
+static int ctl_options(int argc, char **argv, const struct ctl_command *cmd,
+		       bool *json)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, cmd ? "jhV" : "+jhV", options,
+				NULL)) != -1) {
+		switch (c) {
+		case 'j':
+			*json = true;
+			break;
+		case 'h':
+			cmd ? ctl_command_help(cmd, stdout) : ctl_help(stdout);
+			return CTL_DONE;
+		case 'V':
+			puts("coroctl " CTL_VERSION);
+			return CTL_DONE;
+		default:
+			fprintf(stderr, "Try \"coroctl%s%s --help\".\n",
+				cmd ? " " : "", cmd ? cmd->name : "");
+			return CTL_FAILED;
+		}
+	}
+	return -1;
+}
+
+static const struct ctl_command *ctl_command_find(const char *name)
+{
+	for (size_t i = 0; i < CTL_NR_COMMANDS; i++)
+		if (!strcmp(ctl_commands[i]->name, name))
+			return ctl_commands[i];
+	fprintf(stderr,
+		"coroctl: there is no command \"%s\"; see \"coroctl --help\"\n",
+		name);
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const struct ctl_command *cmd;
+	bool json = false;
+	int code = ctl_options(argc, argv, NULL, &json);
+
+	if (code >= 0)
+		return code;
+	if (optind == argc) {
+		ctl_help(stderr);
+		return CTL_FAILED;
+	}
+	cmd = ctl_command_find(argv[optind]);
+	if (!cmd)
+		return CTL_FAILED;
+	argc -= optind;
+	argv += optind;
+	optind = 0;
+	code = ctl_options(argc, argv, cmd, &json);
+	if (code >= 0)
+		return code;
+	return cmd->run(argc - optind, argv + optind, json);
+}
