@@ -107,6 +107,15 @@ const char *ctl_state_name(const struct ctl_coro *c)
 	}
 }
 
+void ctl_coro_json(const struct ctl_coro *c, struct ctl_json *j)
+{
+	char name[CTL_NAME_BYTES];
+
+	ctl_json_text(j, "id", ctl_coro_name(c, name));
+	ctl_json_text(j, "name", c->shm.name);
+	ctl_json_text(j, "state", ctl_state_name(c));
+}
+
 static void ctl_help(FILE *to)
 {
 	fputs("usage: coroctl COMMAND [OPTION...] [ARGUMENT...]\n"

@@ -76,12 +76,9 @@ static void ctl_ps_object(struct ctl_look *l, struct ctl_pages *m,
 			  const struct ctl_coro *c, struct ctl_json *j)
 {
 	uint64_t resident, peak;
-	char name[CTL_NAME_BYTES];
 
 	ctl_json_open(j, NULL, '{');
-	ctl_json_text(j, "id", ctl_coro_name(c, name));
-	ctl_json_text(j, "name", c->shm.name);
-	ctl_json_text(j, "state", ctl_state_name(c));
+	ctl_coro_json(c, j);
 	ctl_json_number(j, "thread", c->shm.worker);
 	if (ctl_ps_stack(m, c, &resident, &peak)) {
 		ctl_json_number(j, "stack_resident_bytes", (int64_t)resident);

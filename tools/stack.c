@@ -85,12 +85,9 @@ static void ctl_stack_json(struct ctl_stacks *t, const struct ctl_coro *c,
 			   const char *why)
 {
 	struct ctl_json *j = &t->out.json;
-	char name[CTL_NAME_BYTES];
 
 	ctl_json_open(j, NULL, '{');
-	ctl_json_text(j, "id", ctl_coro_name(c, name));
-	ctl_json_text(j, "name", c->shm.name);
-	ctl_json_text(j, "state", ctl_state_name(c));
+	ctl_coro_json(c, j);
 	ctl_json_number(j, "thread", c->shm.worker);
 	ctl_awaits_json(t->look, c, j);
 	ctl_json_text(j, "no_frames", why);

@@ -163,9 +163,7 @@ static void ctl_tree_object(struct ctl_tree *t, size_t at)
 	char name[CTL_NAME_BYTES];
 
 	ctl_json_open(j, NULL, '{');
-	ctl_json_text(j, "id", ctl_coro_name(&coros[at], name));
-	ctl_json_text(j, "name", coros[at].shm.name);
-	ctl_json_text(j, "state", ctl_state_name(&coros[at]));
+	ctl_coro_json(&coros[at], j);
 	ctl_awaits_json(t->look, &coros[at], j);
 	ctl_json_open(j, "awaited", '[');
 	for (size_t i = t->graph.first[at]; i < t->graph.first[at + 1]; i++)

@@ -29,9 +29,13 @@ static NOINLINE long philosopher(void *arg)
 	return (long)arg;
 }
 
-/* So that a deadlock is none to the loop. */
+/* So that a deadlock is none to the loop; it says when the others stand where they are to. */
 static NOINLINE long ticks(void *arg)
 {
+	while (!coro_mutex_waiters(&left) || !coro_mutex_waiters(&right))
+		coro_sleep(0);
+	for (int i = 0; i < 8; i++)
+		coro_sleep(0);
 	ready();
 	for (;;)
 		coro_sleep(10 * CORO_MSEC);
@@ -144,10 +148,24 @@ static NOINLINE long churns(void *arg)
 	return 0;
 }
 
+/* What it waits for is by turns an address and a time. */
+static NOINLINE long mixes(void *arg)
+{
+	for (;;) {
+		coro_mutex_lock(&right, CORO_NEVER);
+		coro_sleep(0);
+		coro_mutex_unlock(&right);
+		coro_sleep(1);
+	}
+	return (long)arg;
+}
+
 static NOINLINE long churn(void *arg)
 {
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < 8; i++) {
 		coro_spawn_named(churns, arg, "churns");
+		coro_spawn_named(mixes, arg, "mixes");
+	}
 	coro_sleep(0);
 	ready();
 	return coro_sleep(600 * CORO_SEC);

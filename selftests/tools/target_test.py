@@ -23,7 +23,10 @@ LOOKS = 100
 NOBODY = 65534
 
 # Of target.c: which function a coroutine of that name has.
-CHURNING = {"main": "churn", "churns": "churns", "short_one": "short_one", "other_one": "other_one"}
+CHURNING = {"main": "churn", **{name: name for name in ("churns", "mixes", "short_one", "other_one")}}
+# And what it can wait for, besides its turn.
+WAITS = {"churns": ["coroutine"], "mixes": ["lock", "time"], "short_one": ["lock"], "other_one": ["time"], "main": ["time"]}
+HOUR_NS = 3600 * 10**9
 ODD = '"\\\n\x1b\u00e9\ufffd,\x7f'
 
 
@@ -191,18 +194,20 @@ def many_are_listed(program):
 
 def no_entry_is_taken_in_halves(program):
     """Coroutines of two kinds end and begin in the same contexts all the time."""
+    locks = set()
     with target(program, "churn") as pid:
-        for _ in range(LOOKS):
+        for _ in range(2 * LOOKS):
             for c in coroutines(pid):
-                function = CHURNING[c["name"]]
                 if has_debug_info(program):
-                    assert c["function"]["function"] == function, c
+                    assert c["function"]["function"] == CHURNING[c["name"]], c
+                assert (c["awaits"] is None) == (c["state"] != "suspended"), c
                 kind = c["awaits"] and c["awaits"]["kind"]
-                assert (kind is None) == (c["state"] != "suspended"), c
-                fits = {"churns": "coroutine", "short_one": "lock", "other_one": "time", "main": "time"}
-                assert kind in (None, "turn", fits[c["name"]]), c
+                assert kind in (None, "turn", *WAITS[c["name"]]), c
                 if kind == "time":
-                    assert c["awaits"]["deadline_ns"] > 0, c
+                    assert abs(c["awaits"]["left_ns"]) < HOUR_NS, c
+                if kind == "lock":
+                    locks.add((c["name"], c["awaits"]["address"]))
+    assert len(locks) == 2, locks
 
 
 def no_cycle_is_seen_where_none_is(program):
