@@ -10,6 +10,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define CTL_STAT_BYTES 1024
+/* Of the flags in /proc/PID/stat. */
+#define CTL_PF_EXITING 0x4
+
 int ctl_process_open(struct ctl_process *p, pid_t pid)
 {
 	p->pid = pid;
@@ -25,11 +29,43 @@ void ctl_process_close(struct ctl_process *p)
 	close(p->pidfd);
 }
 
+/* All of a small file of /proc as a string; empty if it cannot be read. */
+static void ctl_process_file(const struct ctl_process *p, const char *name,
+			     char *to, size_t bytes)
+{
+	ssize_t got = -1;
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", p->pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		got = read(fd, to, bytes - 1);
+		close(fd);
+	}
+	to[got > 0 ? got : 0] = '\0';
+}
+
+/* Whether it is on its way out: its memory goes before it does. */
+static bool ctl_process_exits(const struct ctl_process *p)
+{
+	char text[CTL_STAT_BYTES];
+	unsigned int flags;
+	const char *rest;
+
+	ctl_process_file(p, "stat", text, sizeof(text));
+	/* The name can have any character, but it is the last that ends with that one. */
+	rest = strrchr(text, ')');
+	return !rest ||
+	       sscanf(rest, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1 ||
+	       flags & CTL_PF_EXITING;
+}
+
 bool ctl_process_alive(const struct ctl_process *p)
 {
 	struct pollfd ended = { .fd = p->pidfd, .events = POLLIN };
 
-	return !poll(&ended, 1, 0);
+	return !ctl_process_exits(p) && !poll(&ended, 1, 0);
 }
 
 int ctl_process_gather(pid_t pid, const struct iovec *from, unsigned int nr,
@@ -70,17 +106,7 @@ int ctl_process_fd(const struct ctl_process *p, int fd)
 
 void ctl_process_name(const struct ctl_process *p, char *to, size_t bytes)
 {
-	char path[64];
-	ssize_t got = -1;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", p->pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		got = read(fd, to, bytes - 1);
-		close(fd);
-	}
-	to[got > 0 ? got : 0] = '\0';
+	ctl_process_file(p, "comm", to, bytes);
 	to[strcspn(to, "\n")] = '\0';
 }
 
