@@ -173,7 +173,10 @@ static void ctl_snapshot_drop(struct ctl_snapshot *s, struct ctl_sched *sched)
 	sched->nr = 0;
 }
 
-/* Keeps what was read while its scheduler was there. */
+/*
+ * Keeps what was read while its scheduler was there. That one has gone is also why it
+ * could not be read: its memory, or its descriptor, is another's.
+ */
 static int ctl_snapshot_check(struct ctl_snapshot *s)
 {
 	struct ctl_snapshot now = { .process = s->process };
@@ -182,6 +185,8 @@ static int ctl_snapshot_check(struct ctl_snapshot *s)
 	for (size_t i = s->nr_scheds; i-- > 0 && !err;)
 		if (!ctl_snapshot_lists(&now, &s->scheds[i]))
 			ctl_snapshot_drop(s, &s->scheds[i]);
+		else
+			err = s->scheds[i].err;
 	free(now.scheds);
 	return err;
 }
@@ -191,15 +196,13 @@ static int ctl_snapshot_fill(struct ctl_snapshot *s)
 	int err = ctl_lists_read(s);
 
 	for (size_t i = 0; i < s->nr_scheds && !err; i++) {
-		struct ctl_filling f = { s, &s->scheds[i] };
+		struct ctl_sched *sched = &s->scheds[i];
+		struct ctl_filling f = { s, sched };
 
-		s->scheds[i].first = s->nr;
-		err = ctl_table_read(s->process, f.sched, ctl_snapshot_entry,
-				     &f);
-		s->scheds[i].nr = s->nr - s->scheds[i].first;
-		/* Its memory or its descriptor has gone, and so it has. */
-		if (err == -EFAULT || err == -EBADF || err == -EINVAL)
-			err = 0;
+		sched->first = s->nr;
+		sched->err = ctl_table_read(s->process, sched,
+					    ctl_snapshot_entry, &f);
+		sched->nr = s->nr - sched->first;
 	}
 	return err ? err : ctl_snapshot_check(s);
 }

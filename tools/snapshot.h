@@ -16,6 +16,7 @@ struct ctl_sched {
 	uint32_t nr_open;
 	int fd; /* of the device in the process; -1 if there is none */
 	size_t first, nr; /* in the coroutines of the snapshot */
+	int err; /* why its table could not be read to the end, or 0 */
 };
 
 struct ctl_coro {

@@ -126,26 +126,46 @@ static int ctl_source_chunk(const struct ctl_source *src, uint32_t first,
 	return err;
 }
 
+/* Maps an area of the device, to be read by process_vm_readv() alone: see above. */
+static void *ctl_source_area(int fd, uint64_t off, size_t bytes)
+{
+	void *map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, (off_t)off);
+
+	return map == MAP_FAILED ? NULL : map;
+}
+
+/* The descriptor may be another's by now: then it is no header. */
+static int ctl_source_header(int fd, struct coro_shm_header *ret_header)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *map = ctl_source_area(fd, CORO_OFF_HEADER, page);
+	const struct iovec from = { map, sizeof(*ret_header) };
+	int err;
+
+	if (!map)
+		return -errno;
+	err = ctl_process_gather(getpid(), &from, 1, ret_header);
+	munmap(map, page);
+	if (!err &&
+	    (ret_header->magic != CORO_SHM_MAGIC ||
+	     ret_header->version != CORO_SHM_VERSION ||
+	     ret_header->entry_bytes != sizeof(struct coro_shm_context)))
+		err = -EPROTO;
+	return err;
+}
+
 static int ctl_source_map(struct ctl_source *src, int fd)
 {
-	struct coro_shm_header *header;
+	struct coro_shm_header header;
+	int err = ctl_source_header(fd, &header);
 
-	header = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ,
-		      MAP_SHARED, fd, (off_t)CORO_OFF_HEADER);
-	if (header == MAP_FAILED)
+	if (err)
+		return err;
+	src->map_bytes = header.entry_bytes * (size_t)header.max_contexts;
+	src->map = ctl_source_area(fd, CORO_OFF_TABLE, src->map_bytes);
+	if (!src->map)
 		return -errno;
-	src->nr = header->max_contexts;
-	src->map_bytes = header->entry_bytes * (size_t)src->nr;
-	if (header->magic != CORO_SHM_MAGIC ||
-	    header->version != CORO_SHM_VERSION)
-		src->map_bytes = 0;
-	munmap(header, (size_t)sysconf(_SC_PAGESIZE));
-	if (!src->map_bytes)
-		return -EPROTO;
-	src->map = mmap(NULL, src->map_bytes, PROT_READ, MAP_SHARED, fd,
-			(off_t)CORO_OFF_TABLE);
-	if (src->map == MAP_FAILED)
-		return -errno;
+	src->nr = header.max_contexts;
 	src->pid = getpid();
 	src->table = (uintptr_t)src->map;
 	return 0;
@@ -156,13 +176,11 @@ static int ctl_source_open(struct ctl_source *src, const struct ctl_process *p,
 {
 	int fd, err;
 
-	*src = (struct ctl_source){
-		.pid = p->pid,
-		.table = sched->table,
-		.nr = sched->nr_open,
-	};
-	if (sched->fd < 0)
+	*src = (struct ctl_source){ .pid = p->pid, .table = sched->table };
+	if (sched->fd < 0) {
+		src->nr = sched->nr_open;
 		return 0;
+	}
 	fd = ctl_process_fd(p, sched->fd);
 	if (fd < 0)
 		return fd;
