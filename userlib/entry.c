@@ -116,12 +116,14 @@ static __attribute__((noinline)) void coro__disarm_below(const void *held)
 CORO__PLAIN long coro__call_armed(coro__fn *fn, void *arg)
 {
 	const struct coro *c = coro__thread()->cur;
+	size_t held;
 	long value;
 
 	coro__arm();
 	value = fn(arg);
-	if (coro__is_armed())
-		coro__disarm_below(__builtin_alloca(
-			coro__scope_held(c, NULL, __builtin_frame_address(0))));
+	if (coro__is_armed()) {
+		held = coro__scope_held(c, NULL, __builtin_frame_address(0));
+		coro__disarm_below(__builtin_alloca(held));
+	}
 	return value;
 }

@@ -474,6 +474,9 @@ class CoroBt(OfCoroutine):
             return "it will begin in " + function.split(" in section")[0].rstrip()
         if coro.address in world.current:
             return backtrace_of_thread(world.tid(world.current[coro.address]), options)
+        # Beside its loop, which was handed over while it blocked.
+        if not coro.sp:
+            return backtrace_of_thread(coro.worker, options)
         return backtrace_of(coro.sp, options)
 
 
@@ -493,7 +496,7 @@ class CoroSelect(OfCoroutine):
             return
         world = World()
         coro = world.find(argument)
-        if coro.address in world.current or coro.state in (CREATED, CLOSED):
+        if coro.address in world.current or not coro.sp or coro.state in (CREATED, CLOSED):
             raise gdb.GdbError(f"{coro.title()} is {coro.shown_state()}: it has no saved stack.")
         DETOUR.set(coro.sp)
         gdb.execute("frame 1")
