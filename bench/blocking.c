@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Figure "blocking": what it costs to call a function that could block, and does not. */
+/*
+ * What costs what does not block: figure "blocking", a function that could; and figure
+ * "entry", a call of the library where the loop is handed over wherever it is called from.
+ */
 #define _GNU_SOURCE
 #include <coro.h>
 #include <pthread.h>
@@ -39,40 +42,84 @@ static void blocking(long n)
 		     "coro_blocking");
 }
 
-static int orders[2], answers[2];
+/* A pair of calls that have nothing to wait for. */
+static void lock(long n)
+{
+	struct coro_mutex m;
+
+	must(!coro_mutex_init(&m, 0), "coro_mutex_init");
+	for (long i = 0; i < n; i++)
+		must(!coro_mutex_lock(&m, CORO_NEVER) && !coro_mutex_unlock(&m),
+		     "lock and unlock");
+	must(!coro_mutex_fini(&m), "coro_mutex_fini");
+}
+
+/* In a thread of its own, while that of who wants something done waits. */
+struct other_loop {
+	uint64_t flags;
+	void (*work)(long n);
+	bool runs;
+	int orders[2], answers[2];
+};
 
 static long take_orders(void *arg)
 {
+	struct other_loop *l = arg;
 	long n;
 
-	(void)arg;
-	while (read(orders[0], &n, sizeof(n)) == sizeof(n)) {
-		blocking(n);
-		must(write(answers[1], &n, sizeof(n)) == sizeof(n), "write");
+	while (read(l->orders[0], &n, sizeof(n)) == sizeof(n)) {
+		l->work(n);
+		must(write(l->answers[1], &n, sizeof(n)) == sizeof(n), "write");
 	}
 	return 0;
 }
 
-static void *run_pool_loop(void *arg)
+static void *run_other_loop(void *arg)
 {
-	(void)arg;
-	must(!coro_run(take_orders, NULL), "coro_run");
+	const struct other_loop *l = arg;
+	const struct coro_loop_opts opts = { .size = sizeof(opts),
+					     .flags = l->flags };
+
+	must(!coro_run_opts(take_orders, arg, &opts, NULL), "coro_run_opts");
 	return NULL;
 }
 
-/* In a thread with a loop that cannot be handed over, while that of this one waits. */
+static void order(struct other_loop *l, long n)
+{
+	pthread_t thread;
+
+	if (!l->runs) {
+		must(!pipe(l->orders) && !pipe(l->answers), "pipe");
+		must(!pthread_create(&thread, NULL, run_other_loop, l),
+		     "a thread");
+		l->runs = true;
+	}
+	must(write(l->orders[1], &n, sizeof(n)) == sizeof(n) &&
+		     read(l->answers[0], &n, sizeof(n)) == sizeof(n),
+	     "the thread of the other loop");
+}
+
+/* In a loop that cannot be handed over. */
 static void pool(long n)
 {
-	static pthread_t thread;
+	static struct other_loop l = { .work = blocking };
 
-	if (!thread) {
-		must(!pipe(orders) && !pipe(answers), "pipe");
-		must(!pthread_create(&thread, NULL, run_pool_loop, NULL),
-		     "a thread");
-	}
-	must(write(orders[1], &n, sizeof(n)) == sizeof(n) &&
-		     read(answers[0], &n, sizeof(n)) == sizeof(n),
-	     "the thread of the pool's loop");
+	order(&l, n);
+}
+
+static void lock_in_always(long n)
+{
+	static struct other_loop l = { .flags = CORO_RUN_F_HANDOFF_ALWAYS,
+				       .work = lock };
+
+	order(&l, n);
+}
+
+static void lock_in_plain(long n)
+{
+	static struct other_loop l = { .work = lock };
+
+	order(&l, n);
 }
 
 struct uv_call {
@@ -132,9 +179,16 @@ static const struct contender device[] = {
 	{ "asyncio", ASYNCIO_PACKAGE, asyncio_blocking },
 };
 
+static const struct contender entry[] = {
+	{ "libcoro-always", "", lock_in_always },
+	{ "libcoro-handoff", "", lock },
+	{ "libcoro", "", lock_in_plain },
+};
+
 static const struct figure figures[] = {
 	{ "blocking", "call", STEP, portable, NR(portable) },
 	{ "blocking", "call", STEP, device, NR(device) },
+	{ "entry", "lock and unlock", STEP, entry, NR(entry) },
 };
 
 struct program {
@@ -147,7 +201,7 @@ static long run(void *arg)
 	const struct program *p = arg;
 	bool handoff = !strcmp(coro_backend(), "device");
 
-	return rounds_main(p->argc, p->argv, &figures[handoff], 1);
+	return rounds_main(p->argc, p->argv, &figures[handoff], 1 + handoff);
 }
 
 int main(int argc, char **argv)
