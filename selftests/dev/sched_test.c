@@ -167,7 +167,7 @@ TEST(the_header_describes_the_scheduler)
 	ASSERT_EQ(0, sched_new(&s, 100, 8, 8 * PAGE));
 	EXPECT_EQ(CORO_SHM_MAGIC, s.header->magic);
 	EXPECT_EQ(0, memcmp(s.header, "coro", 4));
-	EXPECT_EQ(1U, s.header->version);
+	EXPECT_EQ(2U, s.header->version);
 	EXPECT_EQ(100U, s.header->max_contexts);
 	EXPECT_EQ(64U, s.header->entry_bytes);
 	EXPECT_EQ(8 * PAGE, s.header->stack_size_bytes);

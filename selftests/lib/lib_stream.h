@@ -58,12 +58,14 @@ struct gate {
 	size_t step;
 	char sink[1 << 16];
 	size_t sunk;
+	int opened; /* permits that were given */
 	int waits, writes, closed;
 	int fails; /* the result of each write, if not 0 */
 };
 
 static inline void gate_open(struct gate *g, int nr)
 {
+	g->opened += nr;
 	while (nr--)
 		EXPECT_EQ(1, write(g->permits[1], "", 1));
 }
