@@ -68,6 +68,30 @@ bool ctl_process_alive(const struct ctl_process *p)
 	return !ctl_process_exits(p) && !poll(&ended, 1, 0);
 }
 
+/* Of a kernel without CONFIG_CROSS_MEMORY_ATTACH: by the same rules, and slower. */
+static int ctl_process_gather_by_file(pid_t pid, const struct iovec *from,
+				      unsigned int nr, char *to)
+{
+	char path[64];
+	int err = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	for (unsigned int i = 0; i < nr && !err; i++) {
+		ssize_t got = pread(fd, to, from[i].iov_len,
+				    (off_t)(uintptr_t)from[i].iov_base);
+
+		to += from[i].iov_len;
+		if (got != (ssize_t)from[i].iov_len)
+			err = -EFAULT;
+	}
+	close(fd);
+	return err;
+}
+
 int ctl_process_gather(pid_t pid, const struct iovec *from, unsigned int nr,
 		       void *to)
 {
@@ -77,6 +101,8 @@ int ctl_process_gather(pid_t pid, const struct iovec *from, unsigned int nr,
 	for (unsigned int i = 0; i < nr; i++)
 		local.iov_len += from[i].iov_len;
 	got = process_vm_readv(pid, &local, 1, from, nr, 0);
+	if (got < 0 && errno == ENOSYS)
+		return ctl_process_gather_by_file(pid, from, nr, to);
 	if (got < 0)
 		return -errno;
 	return (size_t)got == local.iov_len ? 0 : -EFAULT;
