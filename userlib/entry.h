@@ -97,7 +97,7 @@ static inline void coro__exit(const bool *armed)
 /* A coroutine's own code, called by the library. */
 long coro__call_armed(coro__fn *fn, void *arg);
 
-/* Whether the loop that the calling thread has is such a one. Of coro__call_own() alone. */
+/* Whether the thread is of a crew whose loop is such a one; its word may be armed then. */
 extern __thread bool coro__arms;
 
 static inline long coro__call_own(coro__fn *fn, void *arg)

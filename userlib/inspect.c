@@ -240,7 +240,6 @@ static int coro__list_line(void *arg, const struct coro_info *info)
 void coro_list_print(FILE *file)
 {
 	CORO__ENTRY;
-
 	FILE *f = file ? file : stderr;
 	int saved = errno;
 
