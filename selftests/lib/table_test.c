@@ -53,14 +53,19 @@ static long mix_two(void *arg)
 	return mix(arg);
 }
 
-/* A child that stands still in its loop. */
+/*
+ * A child that stands still in its loop. Its clock is virtual: a step may take so long
+ * that a real deadline would be over before the coroutine is seen to wait for it.
+ */
 static pid_t start_traced(void)
 {
+	struct coro_sim_opts sim = { .size = sizeof(sim) };
+	struct coro_loop_opts opts = { .size = sizeof(opts), .sim = &sim };
 	pid_t pid = fork();
 
 	if (!pid) {
 		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-		coro_run(mix_two, NULL);
+		coro_run_opts(mix_two, NULL, &opts, NULL);
 		_exit(1);
 	}
 	waitpid(pid, NULL, 0);
