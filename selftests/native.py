@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """One test program on this machine, with a time limit and nothing left behind."""
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -37,7 +38,7 @@ def run(argv, seconds, env=None, cwd=None):
         except subprocess.TimeoutExpired:
             end, code = ("timeout", 0)
         finally:
-            left = end_group(child.pid, wait=child.poll() is not None)
+            left = end_session(child.pid, wait=child.poll() is not None)
             child.wait()
         out.seek(0)
         output = out.read().decode(errors="replace")
@@ -49,20 +50,28 @@ def run(argv, seconds, env=None, cwd=None):
     return cases, output, time.monotonic() - start
 
 
-def end_group(group, wait):
-    """Kills what is left of a process group; true if there was something."""
+def end_session(session, wait):
+    """Kills what is left of a session; true if there was something."""
     deadline = time.monotonic() + (SETTLE_SEC if wait else 0)
-    while alive(group):
+    killed = False
+    while alive := members(session):
         if time.monotonic() > deadline:
-            os.killpg(group, signal.SIGKILL)
-            return True
+            killed = True
+            for pid in alive:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         time.sleep(0.01)
-    return False
+    return killed
 
 
-def alive(group):
-    try:
-        os.killpg(group, 0)
-        return True
-    except ProcessLookupError:
-        return False
+def members(session):
+    """Of whatever process group; who has ended and is not waited for is none."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        # Ended meanwhile, or not ours.
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
+                state, _, _, sid = file.read().rpartition(")")[2].split()[:4]
+            if int(sid) == session and state not in "ZX":
+                found.append(int(name))
+    return found

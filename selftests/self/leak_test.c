@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* For the test of the runner: a program that passes and leaves a process behind. */
+/*
+ * For the test of the runner: a program that passes and leaves a process behind,
+ * in a group of its own, as kselftest_harness.h makes for each case.
+ */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -8,6 +11,7 @@ int main(void)
 	printf("TAP version 13\n1..1\n");
 	fflush(stdout);
 	if (!fork()) {
+		setpgid(0, 0);
 		for (;;)
 			pause();
 	}
