@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,10 +35,10 @@ ODD = '"\\\n\x1b\u00e9\ufffd,\x7f'
 class Said:
     """What coroctl printed, and how it ended."""
 
-    def __init__(self, *args, user=None):
+    def __init__(self, *args, user=None, tool=CTL):
         drop = (lambda: (os.setgid(user), os.setuid(user))) if user is not None else None
         done = subprocess.run(
-            [CTL, *map(str, args)], text=True, check=False, timeout=SECONDS, preexec_fn=drop,
+            [tool, *map(str, args)], text=True, check=False, timeout=SECONDS, preexec_fn=drop,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
@@ -267,14 +268,20 @@ def death_is_survived(program):
 def strangers_are_told_what_to_do(program):
     if os.getuid():
         return
-    with target(program, "hang") as pid, target(program, "hang", user=NOBODY) as theirs:
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as targets:
+        # The tree may be in a folder that is its owner's alone.
+        os.chmod(folder, 0o755)
+        tool, theirs = (shutil.copy(file, folder) for file in (CTL, program))
+        stranger = {"user": NOBODY, "tool": tool}
+        pid = targets.enter_context(target(program, "hang"))
+        theirs = targets.enter_context(target(theirs, "hang", user=NOBODY))
         for command in "ps", "tree", "stack":
-            said = Said(command, pid, user=NOBODY)
+            said = Said(command, pid, **stranger)
             assert said.only_complains(f"process {pid}:", "be its user or root", "ptrace"), said.err
-        said = Said("ps", "--json", user=NOBODY)
+        said = Said("ps", "--json", **stranger)
         found = [p["pid"] for p in said.json()["processes"]]
         assert said.code == 0 and theirs in found and pid not in found and not said.err, said.err
-        assert Said("ps", theirs, user=NOBODY).code == 0
+        assert Said("ps", theirs, **stranger).code == 0
 
 
 def all_processes_are_listed(program):
