@@ -75,6 +75,7 @@ static CORO__PLAIN void coro__return_post(void *arg)
 
 	coro__mark_arrive(&r->from.mark);
 	coro__lent = NULL;
+	coro__crew_back();
 	/* Refused if the loop's caller is gone: then nobody ever runs it. */
 	coro__post(r->shared, &r->note);
 	coro__crew_relieved();

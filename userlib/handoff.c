@@ -174,23 +174,25 @@ void coro__crew_relieved(void)
 	siglongjmp(coro__hand_self->relieved, 1);
 }
 
-/* With the lock. */
+/* With the lock. NULL if its thread is ending, by pthread_exit() in a function. */
 static struct coro__hand *coro__crew_hand(const struct coro__crew *crew,
 					  uint32_t id)
 {
 	struct list *l = crew->hands.next;
 
-	while (container_of(l, struct coro__hand, link)->id != id)
+	while (l != &crew->hands &&
+	       container_of(l, struct coro__hand, link)->id != id)
 		l = l->next;
-	return container_of(l, struct coro__hand, link);
+	return l == &crew->hands ? NULL :
+				   container_of(l, struct coro__hand, link);
 }
 
-/* With the lock. No call: the thread is in a coroutine, and may return any time. */
-static void coro__crew_leave_absent(struct coro__crew *crew, uint32_t id)
+/* With the lock. @h is in a coroutine's own code, and may return any time. */
+static void coro__hand_leave_absent(struct coro__hand *h)
 {
-	const struct coro__thread *t = crew->thread;
+	const struct coro__thread *t = h->crew->thread;
 
-	coro__crew_hand(crew, id)->absent = (struct coro__absent){
+	h->absent = (struct coro__absent){
 		.task = t->task,
 		.cur = t->cur,
 		.sp = t->sp,
@@ -205,6 +207,20 @@ void coro__crew_absent(struct coro__hand *h, struct coro__absent *ret_absent)
 	pthread_mutex_unlock(&h->crew->lock);
 }
 
+/* With the lock. The loop was taken from worker @id. */
+static void coro__crew_relieve(struct coro__crew *crew, uint32_t id)
+{
+	struct coro__hand *h = coro__crew_hand(crew, id);
+
+	coro__crew_count_idle(crew, -1);
+	if (!h)
+		return;
+	h->away = true;
+	crew->nr_away++;
+	if (!crew->loop->call)
+		coro__hand_leave_absent(h);
+}
+
 /* Whether the worker that is said to block was relieved. */
 static bool coro__hand_take(struct coro__hand *h,
 			    const struct coro_standby_args *sb)
@@ -217,11 +233,8 @@ static bool coro__hand_take(struct coro__hand *h,
 	pthread_mutex_lock(&crew->lock);
 	taken = coro__word_swap(word, sb->out_word,
 				coro__word_next(sb->out_word));
-	if (taken) {
-		coro__crew_count_idle(crew, -1);
-		if (!crew->loop->call)
-			coro__crew_leave_absent(crew, sb->out_id);
-	}
+	if (taken)
+		coro__crew_relieve(crew, sb->out_id);
 	pthread_mutex_unlock(&crew->lock);
 	if (!taken)
 		return false;
@@ -242,27 +255,10 @@ static bool coro__hand_lies_down(struct coro__hand *h, int err)
 	goes_on = !crew->over &&
 		  (!err || (err == -ETIMEDOUT && coro__crew_idle(crew) == 1));
 	crew->full = false;
-	if (goes_on)
-		crew->nr_standing++;
-	else
+	if (!goes_on)
 		coro__crew_count_idle(crew, -1);
 	pthread_mutex_unlock(&crew->lock);
 	return goes_on;
-}
-
-/*
- * The kernel tells of the blocks of a scheduler, and its next loop has other threads:
- * so none of these stands by when that begins.
- */
-static void coro__hand_gets_up(struct coro__hand *h)
-{
-	struct coro__crew *crew = h->crew;
-
-	pthread_mutex_lock(&crew->lock);
-	crew->nr_standing--;
-	if (crew->over && !crew->nr_standing)
-		pthread_cond_signal(&crew->ended);
-	pthread_mutex_unlock(&crew->lock);
 }
 
 /* True with the loop; false if the thread is to end. It is counted as idle. */
@@ -277,12 +273,29 @@ static bool coro__hand_stand_by(struct coro__hand *h)
 		};
 
 		err = coro__device_ioctl(h->crew->fd, CORO_IOC_STANDBY, &sb);
-		coro__hand_gets_up(h);
 		if (!err && sb.out_why == CORO_STANDBY_BLOCKED &&
 		    coro__hand_take(h, &sb))
 			return true;
 	}
 	return false;
+}
+
+/* With the lock. */
+static void coro__hand_back(struct coro__hand *h)
+{
+	h->crew->nr_away -= h->away;
+	h->away = false;
+}
+
+void coro__crew_back(void)
+{
+	struct coro__hand *h = coro__hand_self;
+
+	if (!h)
+		return;
+	pthread_mutex_lock(&h->crew->lock);
+	coro__hand_back(h);
+	pthread_mutex_unlock(&h->crew->lock);
 }
 
 /* The first coroutine has ended: the loop goes back to who called coro_run(). */
@@ -311,6 +324,7 @@ static void coro__hand_drive(struct coro__hand *h)
 		coro__loop_drive(h->crew->loop);
 		coro__crew_over(h->crew);
 	}
+	coro__crew_back();
 	coro__crew_count_idle(h->crew, 1);
 }
 
@@ -336,16 +350,43 @@ static bool coro__hand_started(struct coro__hand *h, struct coro__start *start,
 	return first;
 }
 
+/*
+ * With the lock. Each joins the one that ended before it, and who called coro_run() the
+ * last, so that has joined all; once it is gone, nobody joins. Who can be waited for
+ * runs nothing of the program any more but destructors of what is the thread's.
+ */
+static bool coro__crew_chain(struct coro__crew *crew, pthread_t *ret_before)
+{
+	bool joins = crew->has_last;
+
+	*ret_before = crew->last;
+	crew->last = pthread_self();
+	crew->has_last = true;
+	return joins;
+}
+
 /* The kernel sees the end of the thread, and so that of the worker. */
-static void coro__hand_end(struct coro__hand *h)
+static void coro__hand_end(struct coro__hand *h, bool joined)
 {
 	struct coro__crew *crew = h->crew;
+	bool joins = false;
+	pthread_t before;
+	int old;
 
 	coro__hand_self = NULL;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
 	pthread_mutex_lock(&crew->lock);
 	list_del(&h->link);
+	coro__hand_back(h);
 	crew->nr_hands--;
+	if (joined && !crew->gone)
+		joins = coro__crew_chain(crew, &before);
+	else
+		pthread_detach(pthread_self());
+	pthread_cond_signal(&crew->ended);
 	coro__crew_unlock_put(crew);
+	if (joins)
+		pthread_join(before, NULL);
 }
 
 static void coro__crew_put(struct coro__crew *crew)
@@ -397,7 +438,7 @@ static void coro__hand_lost(void *arg)
 	/* For destructors of what is the thread's: it is in no coroutine any more. */
 	coro__armed = NULL;
 	coro__lent = NULL;
-	coro__hand_end(h);
+	coro__hand_end(h, false);
 }
 
 static void coro__hand_work(struct coro__hand *h, struct coro__start *start)
@@ -427,7 +468,7 @@ static void *coro__hand_main(void *arg)
 	pthread_cleanup_push(coro__hand_lost, &h);
 	coro__hand_work(&h, start);
 	pthread_cleanup_pop(0);
-	coro__hand_end(&h);
+	coro__hand_end(&h, true);
 	return NULL;
 }
 
@@ -454,7 +495,6 @@ static int coro__crew_start_locked(struct coro__crew *crew)
 	if (err)
 		return err;
 	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	coro__hand_size(&attr);
 	/* What it begins with is what the first coroutine began with. */
 	pthread_sigmask(SIG_SETMASK, &crew->mask, &old);
@@ -502,6 +542,29 @@ bool coro__crew_blocks(const struct coro__crew *crew, const sigset_t *set)
 	return true;
 }
 
+/*
+ * Until the loop is over and its threads have ended, but for those that are in
+ * functions which were left behind. Whether its thread was lost.
+ */
+static bool coro__crew_wait(struct coro__crew *crew, bool begun)
+{
+	pthread_t last;
+	bool lost, joins;
+
+	pthread_mutex_lock(&crew->lock);
+	crew->over |= !begun;
+	while (!crew->over || (!crew->lost && crew->nr_hands > crew->nr_away))
+		pthread_cond_wait(&crew->ended, &crew->lock);
+	lost = crew->lost;
+	joins = crew->has_last;
+	last = crew->last;
+	crew->gone = true;
+	coro__crew_unlock_put(crew);
+	if (joins)
+		pthread_join(last, NULL);
+	return lost;
+}
+
 static int coro__crew_run_firm(struct coro__loop *loop)
 {
 	struct coro__thread *t = loop->thread;
@@ -513,12 +576,8 @@ static int coro__crew_run_firm(struct coro__loop *loop)
 		return err;
 	loop->crew = crew;
 	err = coro__crew_grow(crew);
-	pthread_mutex_lock(&crew->lock);
-	while (!err && (!crew->over || crew->nr_standing))
-		pthread_cond_wait(&crew->ended, &crew->lock);
-	lost = crew->lost;
+	lost = coro__crew_wait(crew, !err);
 	loop->crew = NULL;
-	coro__crew_unlock_put(crew);
 	t->errno_p = &errno;
 	__atomic_store_n(&t->tid, gettid(), __ATOMIC_RELAXED);
 	coro__mark_thread(t);

@@ -26,7 +26,10 @@ struct coro__crew {
 	unsigned int refs; /* of each thread, and of who called coro_run() */
 	unsigned int nr_hands;
 	unsigned int nr_idle; /* who stand by or will; also read without */
-	unsigned int nr_standing; /* of them, who are in the kernel for it */
+	unsigned int nr_away; /* who are in what they were relieved of */
+	pthread_t last; /* to have ended, if any has: to be joined */
+	bool has_last;
+	bool gone; /* who called coro_run(): nobody joins any more */
 	pthread_cond_t started;
 	struct coro__note end; /* posted if an absent coroutine ends its thread */
 	bool always; /* see coro__arm() */
@@ -51,6 +54,7 @@ struct coro__hand {
 	uint64_t *word; /* in its page */
 	uint64_t idle; /* what is there while it does not call */
 	uint64_t armed; /* what is there while coro__armed */
+	bool away; /* covered by the crew's lock */
 	struct coro__absent
 		absent; /* set by who took over; covered by the lock */
 	unsigned int forks; /* in which process, see coro__forks() */
@@ -123,6 +127,12 @@ bool coro__crew_blocks(const struct coro__crew *crew, const sigset_t *set);
 
 /* Whom @h left the loop in, now that it was taken over. */
 void coro__crew_absent(struct coro__hand *h, struct coro__absent *ret_absent);
+
+/*
+ * A thread that was relieved has done what it was in, and is about to tell. Of one that has
+ * no crew, or is back, nothing.
+ */
+void coro__crew_back(void);
 
 /* Leaves the stack to where the thread stands by. */
 __attribute__((noreturn)) void coro__crew_relieved(void);

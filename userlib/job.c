@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "blocking.h"
+#include "handoff.h"
 #include "memory.h"
 
 #define CORO__BLOCKING_LIMIT 64U
@@ -118,6 +119,7 @@ void coro__job_finish(struct coro__job *job, struct coro_loop *l,
 		job->value = value;
 		job->values = env->values;
 		job->note.run = coro__job_note;
+		coro__crew_back();
 		if (!coro__post(l, &job->note))
 			return;
 	}

@@ -336,6 +336,44 @@ TEST_F(blocking_end, thread_that_has_nothing_to_do_ends_before_the_process)
 	EXPECT_EQ(3, WEXITSTATUS(status));
 }
 
+static void note_end_late(void *arg)
+{
+	usleep(20000);
+	*(bool *)arg = true;
+}
+
+static long nap(void *arg)
+{
+	(void)arg;
+	return usleep(20000);
+}
+
+/* On the thread of the loop, and on one that takes it over while the first blocks. */
+static long note_ends(void *arg)
+{
+	bool *ended = arg;
+
+	if (gettid() == getpid())
+		return 0;
+	EXPECT_EQ(0, pthread_setspecific(at_end, &ended[0]));
+	EXPECT_EQ(0, coro_blocking(nap, NULL, NULL));
+	if (!pthread_getspecific(at_end))
+		EXPECT_EQ(0, pthread_setspecific(at_end, &ended[1]));
+	return 1 + (pthread_getspecific(at_end) == &ended[1]);
+}
+
+TEST_F(blocking_end, loop_ends_after_its_own_threads)
+{
+	bool ended[2] = { 0 };
+	long nr;
+
+	ASSERT_EQ(0, pthread_key_create(&at_end, note_end_late));
+	nr = run_loop(note_ends, ended);
+	EXPECT_EQ(nr > 0, ended[0]);
+	EXPECT_EQ(nr > 1, ended[1]);
+	TH_LOG("%ld threads had the loop", nr);
+}
+
 static long exit_inside(void *arg)
 {
 	exit((int)(long)arg);
