@@ -107,6 +107,24 @@ const char *ctl_state_name(const struct ctl_coro *c)
 	}
 }
 
+void ctl_coro_label(const struct ctl_coro *c, FILE *to)
+{
+	char name[CTL_NAME_BYTES];
+
+	fprintf(to, "%s ", ctl_coro_name(c, name));
+	ctl_print_text(to, c->shm.name[0] ? c->shm.name : "-");
+}
+
+void ctl_coro_print(struct ctl_look *l, const struct ctl_coro *c, FILE *to)
+{
+	ctl_coro_label(c, to);
+	fprintf(to, " %s", ctl_state_name(c));
+	if (c->shm.state != CORO_STATE_SUSPENDED)
+		return;
+	fputs(": ", to);
+	ctl_awaits_print(l, c, to);
+}
+
 void ctl_coro_json(const struct ctl_coro *c, struct ctl_json *j)
 {
 	char name[CTL_NAME_BYTES];

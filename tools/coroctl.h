@@ -61,6 +61,9 @@ pid_t ctl_parse_pid(const char *text);
 #define CTL_NAME_BYTES 48
 const char *ctl_coro_name(const struct ctl_coro *c, char to[CTL_NAME_BYTES]);
 const char *ctl_state_name(const struct ctl_coro *c);
+/* SCHED:ID and its name; and its state, and what it waits for. */
+void ctl_coro_label(const struct ctl_coro *c, FILE *to);
+void ctl_coro_print(struct ctl_look *l, const struct ctl_coro *c, FILE *to);
 /* Its id, name and state, into the object that is open. */
 void ctl_coro_json(const struct ctl_coro *c, struct ctl_json *j);
 

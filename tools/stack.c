@@ -54,16 +54,9 @@ static const char *ctl_stack_read(struct ctl_stacks *t, struct ctl_coro *c)
 static void ctl_stack_text(struct ctl_stacks *t, const struct ctl_coro *c,
 			   const char *why)
 {
-	char name[CTL_NAME_BYTES];
 	FILE *to = t->out.to;
 
-	fprintf(to, "%s ", ctl_coro_name(c, name));
-	ctl_print_text(to, c->shm.name[0] ? c->shm.name : "-");
-	fprintf(to, " %s", ctl_state_name(c));
-	if (c->shm.state == CORO_STATE_SUSPENDED) {
-		fputs(": ", to);
-		ctl_awaits_print(t->look, c, to);
-	}
+	ctl_coro_print(t->look, c, to);
 	putc('\n', to);
 	if (why && !strcmp(why, "it runs"))
 		fprintf(to, "    %s, on thread %u\n", why, c->shm.worker);
