@@ -6,15 +6,17 @@ _coroctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]}
 	local command=${COMP_WORDS[1]}
+	local own=
 
 	case $cur in
 	-*)
-		mapfile -t COMPREPLY < <(compgen -W '--json --help --version' -- "$cur")
+		[ "$command" = leaks ] && own=--seconds
+		mapfile -t COMPREPLY < <(compgen -W "--json $own --help --version" -- "$cur")
 		return
 		;;
 	esac
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'ps tree stack' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'ps tree stack leaks' -- "$cur")
 	elif [ "$command" = stack ] && [ "$COMP_CWORD" -gt 2 ]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(coroctl ps "${COMP_WORDS[2]}" 2>/dev/null |
 			awk 'NR > 1 { sub(".*:", "", $3); print $3 }')" -- "$cur")

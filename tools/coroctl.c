@@ -13,13 +13,21 @@ static const struct ctl_command *const ctl_commands[] = {
 	&ctl_ps,
 	&ctl_tree,
 	&ctl_stack,
+	&ctl_leaks,
 };
 
 #define CTL_NR_COMMANDS (sizeof(ctl_commands) / sizeof(*ctl_commands))
 
-int ctl_look_open(struct ctl_look *l, pid_t pid)
+static void ctl_look_clock(struct ctl_look *l)
 {
 	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	l->now_ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+int ctl_look_open(struct ctl_look *l, pid_t pid)
+{
 	int err = ctl_process_open(&l->process, pid);
 
 	if (err)
@@ -29,10 +37,22 @@ int ctl_look_open(struct ctl_look *l, pid_t pid)
 		ctl_process_close(&l->process);
 		return err;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	l->now_ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+	ctl_look_clock(l);
 	ctl_process_name(&l->process, l->name, sizeof(l->name));
 	ctl_symbols_open(&l->symbols, pid);
+	return 0;
+}
+
+int ctl_look_again(struct ctl_look *l, struct ctl_snapshot *ret_before)
+{
+	struct ctl_snapshot now;
+	int err = ctl_snapshot_take(&now, &l->process);
+
+	if (err)
+		return err;
+	*ret_before = l->snap;
+	l->snap = now;
+	ctl_look_clock(l);
 	return 0;
 }
 
@@ -150,8 +170,9 @@ static void ctl_help(FILE *to)
 	      "  -h, --help     print this, or what a command does, and exit\n"
 	      "  -V, --version  print the version and exit\n"
 	      "\n"
-	      "Exit codes: 0 done; 1 nothing to show, or, of tree, a cycle; 2 wrong usage, or\n"
-	      "a process that could not be looked at, which is said on standard error.\n",
+	      "Exit codes: 0 done; 1 nothing to show, or, of tree and leaks, something that is\n"
+	      "wrong; 2 wrong usage, or a process that could not be looked at, which is said on\n"
+	      "standard error.\n",
 	      to);
 }
 
@@ -160,34 +181,67 @@ static void ctl_command_help(const struct ctl_command *cmd, FILE *to)
 	fprintf(to, "usage: coroctl %s %s", cmd->name, cmd->usage);
 }
 
+/* A time in seconds; false if it is none that is to be waited for. */
+static bool ctl_parse_seconds(const char *text, int64_t *ret_ns)
+{
+	char *end;
+	double seconds = strtod(text, &end);
+
+	if (end == text || *end || !(seconds >= 0.001 && seconds <= 86400)) {
+		fprintf(stderr,
+			"coroctl: \"%s\" is no time, which is in seconds, from 0.001 to 86400\n",
+			text);
+		return false;
+	}
+	*ret_ns = (int64_t)(seconds * 1e9);
+	return true;
+}
+
+static int ctl_options_help(const struct ctl_command *cmd)
+{
+	fprintf(stderr, "Try \"coroctl%s%s --help\".\n", cmd ? " " : "",
+		cmd ? cmd->name : "");
+	return CTL_FAILED;
+}
+
 /* Parses options; -1 to go on, else what to exit with. @cmd is NULL before the command. */
-static int ctl_options(int argc, char **argv, const struct ctl_command *cmd,
-		       bool *json)
+static int ctl_options_parse(int argc, char **argv,
+			     const struct ctl_command *cmd,
+			     struct ctl_options *o)
 {
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
+		{ "seconds", required_argument, NULL, 's' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
-	int c;
+	const char *letters = cmd ? cmd->letters : "+" CTL_LETTERS;
+	int at = 0, c;
 
-	while ((c = getopt_long(argc, argv, cmd ? "jhV" : "+jhV", options,
-				NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, letters, options, &at)) != -1) {
+		/* Long options of other commands come as well. */
+		if (!strchr(letters, c)) {
+			if (c != '?')
+				fprintf(stderr,
+					"coroctl: --%s is not for this\n",
+					options[at].name);
+			return ctl_options_help(cmd);
+		}
 		switch (c) {
 		case 'j':
-			*json = true;
+			o->json = true;
+			break;
+		case 's':
+			if (!ctl_parse_seconds(optarg, &o->apart_ns))
+				return CTL_FAILED;
 			break;
 		case 'h':
 			cmd ? ctl_command_help(cmd, stdout) : ctl_help(stdout);
 			return CTL_DONE;
-		case 'V':
+		default:
 			puts("coroctl " CTL_VERSION);
 			return CTL_DONE;
-		default:
-			fprintf(stderr, "Try \"coroctl%s%s --help\".\n",
-				cmd ? " " : "", cmd ? cmd->name : "");
-			return CTL_FAILED;
 		}
 	}
 	return -1;
@@ -207,8 +261,8 @@ static const struct ctl_command *ctl_command_find(const char *name)
 int main(int argc, char **argv)
 {
 	const struct ctl_command *cmd;
-	bool json = false;
-	int code = ctl_options(argc, argv, NULL, &json);
+	struct ctl_options o = { .apart_ns = INT64_C(1000000000) };
+	int code = ctl_options_parse(argc, argv, NULL, &o);
 
 	if (code >= 0)
 		return code;
@@ -222,8 +276,8 @@ int main(int argc, char **argv)
 	argc -= optind;
 	argv += optind;
 	optind = 0;
-	code = ctl_options(argc, argv, cmd, &json);
+	code = ctl_options_parse(argc, argv, cmd, &o);
 	if (code >= 0)
 		return code;
-	return cmd->run(argc - optind, argv + optind, json);
+	return cmd->run(argc - optind, argv + optind, &o);
 }

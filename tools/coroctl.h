@@ -10,20 +10,31 @@
 /* Exit codes. */
 enum ctl_exit {
 	CTL_DONE = 0,
-	CTL_FOUND = 1, /* nothing to show; or, of tree, a cycle */
+	CTL_FOUND =
+		1, /* nothing to show; or, of tree and leaks, what is wrong */
 	CTL_FAILED =
 		2, /* wrong usage, or a process that could not be looked at */
+};
+
+struct ctl_options {
+	bool json;
+	int64_t apart_ns; /* of leaks: from one look to the next */
 };
 
 struct ctl_command {
 	const char *name;
 	const char *summary;
 	const char *usage; /* after the name, and what it all means */
+	const char *letters; /* its options, for getopt() */
 	/* @argv are the arguments that are no options. */
-	enum ctl_exit (*run)(int argc, char **argv, bool json);
+	enum ctl_exit (*run)(int argc, char **argv,
+			     const struct ctl_options *o);
 };
 
-extern const struct ctl_command ctl_ps, ctl_tree, ctl_stack;
+/* Of commands that have no others. */
+#define CTL_LETTERS "jhV"
+
+extern const struct ctl_command ctl_ps, ctl_tree, ctl_stack, ctl_leaks;
 
 /* A process whose coroutines were read. */
 struct ctl_look {
@@ -36,6 +47,8 @@ struct ctl_look {
 
 /* 0 or a negative errno, for ctl_process_complain(). */
 int ctl_look_open(struct ctl_look *l, pid_t pid);
+/* Reads them anew; what they were before is the caller's to free. */
+int ctl_look_again(struct ctl_look *l, struct ctl_snapshot *ret_before);
 void ctl_look_close(struct ctl_look *l);
 
 /*

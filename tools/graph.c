@@ -10,34 +10,69 @@
 
 #include "coroctl.h"
 
-/* Whether a loop runs it: only then are the fields of its task set. */
-static bool ctl_coro_is_task(const struct ctl_snapshot *s,
-			     const struct ctl_coro *c)
+/* Only then are the fields of its task set. */
+bool ctl_coro_is_task(const struct ctl_snapshot *s, const struct ctl_coro *c)
 {
 	return c->shm.state != CORO_STATE_CLOSED &&
 	       ctl_coro_word(s, c, c->sched->root.coro_task_loop);
 }
 
-/*
- * Who has the mutex at an address. What is no mutex has no words there that are both the
- * key and the id of one coroutine.
- */
-static struct ctl_coro *ctl_mutex_holder(const struct ctl_snapshot *s,
-					 const struct coro__root *root,
-					 uint64_t mutex)
+uint64_t ctl_mutex_key(const struct ctl_snapshot *s, const struct ctl_coro *c)
 {
-	uint64_t key = ctl_process_word(s->process, mutex + root->mutex_holder);
-	uint64_t id =
-		ctl_process_word(s->process, mutex + root->mutex_holder_id);
+	uint64_t key;
+
+	if (c->shm.state != CORO_STATE_SUSPENDED ||
+	    c->shm.awaits_kind != CORO_AWAITS_LOCK)
+		return 0;
+	key = ctl_process_word(s->process,
+			       c->shm.awaits + c->sched->root.mutex_holder);
+	return key >> CORO__KEY_BITS && (uint32_t)key ? key : 0;
+}
+
+struct ctl_coro *ctl_mutex_holder(const struct ctl_snapshot *s,
+				  const struct ctl_coro *c, uint64_t key)
+{
+	const struct coro__root *root = &c->sched->root;
+	uint64_t id = ctl_process_word(s->process,
+				       c->shm.awaits + root->mutex_holder_id);
 
 	for (size_t i = 0; i < s->nr_scheds && key; i++) {
-		struct ctl_coro *c = ctl_snapshot_find(s, &s->scheds[i], id);
+		struct ctl_coro *found =
+			ctl_snapshot_find(s, &s->scheds[i], id);
 
-		if (c && ctl_coro_is_task(s, c) &&
-		    ctl_coro_word(s, c, root->coro_task_key) == key)
-			return c;
+		if (found && ctl_coro_is_task(s, found) &&
+		    ctl_coro_word(s, found, root->coro_task_key) == key)
+			return found;
 	}
 	return NULL;
+}
+
+/* The task that waits when @c does: it, or who awaits it without a loop in between. */
+static const struct ctl_coro *ctl_coro_task(const struct ctl_snapshot *s,
+					    const struct ctl_coro *c)
+{
+	for (size_t i = 0; i < s->nr && c && !ctl_coro_is_task(s, c); i++) {
+		const uint32_t at = c->sched->root.coro_awaiter;
+
+		c = ctl_snapshot_at(s, ctl_coro_word(s, c, at));
+	}
+	return c;
+}
+
+bool ctl_lock_may_pass(const struct ctl_snapshot *s, const struct ctl_coro *c)
+{
+	const struct coro__root *root = &c->sched->root;
+	const struct ctl_coro *task = ctl_coro_task(s, c);
+	uint64_t wait, arms;
+
+	if (!task)
+		return true;
+	wait = ctl_coro_word(s, task, root->coro_task_wait);
+	if (!wait ||
+	    (uint8_t)ctl_process_word(s->process, wait + root->wait_armed))
+		return true;
+	arms = ctl_process_word(s->process, wait + root->wait_arms);
+	return !arms || ctl_process_word(s->process, arms + root->arm_also);
 }
 
 /* The one that it awaits, of whatever kind; NULL if it is none, or several. */
@@ -48,7 +83,7 @@ static struct ctl_coro *ctl_graph_awaited(const struct ctl_snapshot *s,
 
 	if (c->shm.awaits_kind != CORO_AWAITS_LOCK)
 		return ctl_coro_awaited(s, c);
-	holder = ctl_mutex_holder(s, &c->sched->root, c->shm.awaits);
+	holder = ctl_mutex_holder(s, c, ctl_mutex_key(s, c));
 	/* Its own: it was just given, and is about to be woken. */
 	return holder && holder != c && ctl_coro_same(s, c) ? holder : NULL;
 }
@@ -177,6 +212,37 @@ int ctl_graph_make(struct ctl_graph *g, const struct ctl_snapshot *s)
 	if (err)
 		ctl_graph_free(g);
 	return err;
+}
+
+static int ctl_edge_compare(const void *a, const void *b)
+{
+	const struct ctl_edge *x = a, *y = b;
+
+	return (x->from > y->from) - (x->from < y->from);
+}
+
+int ctl_graph_reverse(struct ctl_graph *r, const struct ctl_graph *g)
+{
+	const size_t nr = g->snap->nr;
+	size_t at = 0;
+
+	*r = (struct ctl_graph){ .snap = g->snap, .nr = g->nr };
+	r->first = calloc(nr + 1, sizeof(*r->first));
+	r->edges = calloc(g->nr + 1, sizeof(*r->edges));
+	if (!r->first || !r->edges) {
+		ctl_graph_free(r);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < g->nr; i++)
+		r->edges[i] =
+			(struct ctl_edge){ g->edges[i].to, g->edges[i].from };
+	qsort(r->edges, r->nr, sizeof(*r->edges), ctl_edge_compare);
+	for (size_t i = 0; i <= nr; i++) {
+		while (at < r->nr && r->edges[at].from < i)
+			at++;
+		r->first[i] = at;
+	}
+	return 0;
 }
 
 void ctl_graph_free(struct ctl_graph *g)

@@ -182,24 +182,25 @@ static enum ctl_exit ctl_ps_named(int argc, char **argv, struct ctl_output *out,
 	return failed ? CTL_FAILED : code;
 }
 
-static enum ctl_exit ctl_ps_run(int argc, char **argv, bool json)
+static enum ctl_exit ctl_ps_run(int argc, char **argv,
+				const struct ctl_options *o)
 {
 	enum ctl_exit code;
 	struct ctl_output out;
 
 	if (!ctl_output_begin(&out))
 		return CTL_FAILED;
-	if (json) {
+	if (o->json) {
 		ctl_json_open(&out.json, NULL, '{');
 		ctl_json_open(&out.json, "processes", '[');
 	} else {
 		ctl_ps_head(out.to);
 	}
 	if (argc)
-		code = ctl_ps_named(argc, argv, &out, json);
+		code = ctl_ps_named(argc, argv, &out, o->json);
 	else
-		code = ctl_ps_all(&out, json) > 0 ? CTL_DONE : CTL_FOUND;
-	if (json) {
+		code = ctl_ps_all(&out, o->json) > 0 ? CTL_DONE : CTL_FOUND;
+	if (o->json) {
 		ctl_json_close(&out.json, ']');
 		ctl_json_close(&out.json, '}');
 		putc('\n', out.to);
@@ -223,5 +224,6 @@ const struct ctl_command ctl_ps = {
 		"\n"
 		"Exit codes: 0 done; 1 there are no coroutines; 2 wrong usage, or one of the\n"
 		"processes could not be looked at.\n",
+	.letters = CTL_LETTERS,
 	.run = ctl_ps_run,
 };

@@ -93,7 +93,8 @@ static int ctl_list_read(struct ctl_snapshot *s, uint64_t addr)
 			return -ENODATA;
 		if (err)
 			return err;
-		if (root.version != CORO__ROOT_VERSION)
+		if (root.version != CORO__ROOT_VERSION ||
+		    root.bytes < sizeof(root))
 			return -EPROTO;
 		s->nr_scheds = nr;
 		list = ctl_list_walk(s, &root);
@@ -148,15 +149,14 @@ static int ctl_snapshot_entry(void *arg, uint32_t index,
 	return 0;
 }
 
-/* Whether @one is in the list, as it was. */
-static bool ctl_snapshot_lists(const struct ctl_snapshot *s,
-			       const struct ctl_sched *one)
+struct ctl_sched *ctl_snapshot_sched(const struct ctl_snapshot *s,
+				     const struct ctl_sched *one)
 {
 	for (size_t i = 0; i < s->nr_scheds; i++)
 		if (s->scheds[i].addr == one->addr &&
 		    s->scheds[i].serial == one->serial)
-			return true;
-	return false;
+			return &s->scheds[i];
+	return NULL;
 }
 
 /* Drops the coroutines of a scheduler that was not there all the time. */
@@ -183,7 +183,7 @@ static int ctl_snapshot_check(struct ctl_snapshot *s)
 	int err = ctl_lists_read(&now);
 
 	for (size_t i = s->nr_scheds; i-- > 0 && !err;)
-		if (!ctl_snapshot_lists(&now, &s->scheds[i]))
+		if (!ctl_snapshot_sched(&now, &s->scheds[i]))
 			ctl_snapshot_drop(s, &s->scheds[i]);
 		else
 			err = s->scheds[i].err;
@@ -318,4 +318,19 @@ struct ctl_coro *ctl_snapshot_at(const struct ctl_snapshot *s, uint64_t object)
 			return c;
 	}
 	return NULL;
+}
+
+struct ctl_coro *ctl_coro_before(const struct ctl_snapshot *before,
+				 const struct ctl_coro *c)
+{
+	const struct ctl_sched *sched = ctl_snapshot_sched(before, c->sched);
+	struct ctl_coro *was =
+		sched ? ctl_snapshot_find(before, sched, ctl_coro_id(c)) : NULL;
+
+	if (!was || was->busy || c->busy || was->shm.runs != c->shm.runs ||
+	    was->shm.state != c->shm.state ||
+	    was->shm.awaits_kind != c->shm.awaits_kind ||
+	    was->shm.awaits != c->shm.awaits || was->shm.sp != c->shm.sp)
+		return NULL;
+	return was;
 }

@@ -17,6 +17,7 @@ struct ctl_sched {
 	int fd; /* of the device in the process; -1 if there is none */
 	size_t first, nr; /* in the coroutines of the snapshot */
 	int err; /* why its table could not be read to the end, or 0 */
+	bool hangs; /* for leaks: who was to run did not */
 };
 
 struct ctl_coro {
@@ -43,6 +44,14 @@ void ctl_snapshot_free(struct ctl_snapshot *s);
 
 /* Reads it anew: false if it is not as it was. */
 bool ctl_coro_same(const struct ctl_snapshot *s, const struct ctl_coro *c);
+
+/* The same scheduler in another snapshot, or NULL. */
+struct ctl_sched *ctl_snapshot_sched(const struct ctl_snapshot *s,
+				     const struct ctl_sched *one);
+
+/* What it was in an earlier snapshot, if it was just so and has not run since; or NULL. */
+struct ctl_coro *ctl_coro_before(const struct ctl_snapshot *before,
+				 const struct ctl_coro *c);
 
 /* Takes what it is now; false if that life of it is over. */
 bool ctl_coro_again(const struct ctl_snapshot *s, struct ctl_coro *c);

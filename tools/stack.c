@@ -189,7 +189,8 @@ static enum ctl_exit ctl_stack_look(pid_t pid, int argc, char **argv, bool json)
 				    CTL_FOUND);
 }
 
-static enum ctl_exit ctl_stack_run(int argc, char **argv, bool json)
+static enum ctl_exit ctl_stack_run(int argc, char **argv,
+				   const struct ctl_options *o)
 {
 	pid_t pid;
 
@@ -199,7 +200,8 @@ static enum ctl_exit ctl_stack_run(int argc, char **argv, bool json)
 		return CTL_FAILED;
 	}
 	pid = ctl_parse_pid(argv[0]);
-	return pid ? ctl_stack_look(pid, argc - 1, argv + 1, json) : CTL_FAILED;
+	return pid ? ctl_stack_look(pid, argc - 1, argv + 1, o->json) :
+		     CTL_FAILED;
 }
 
 const struct ctl_command ctl_stack = {
@@ -214,5 +216,6 @@ const struct ctl_command ctl_stack = {
 		"\n"
 		"Exit codes: 0 done; 1 there is no such coroutine; 2 wrong usage, or the process\n"
 		"could not be looked at.\n",
+	.letters = CTL_LETTERS,
 	.run = ctl_stack_run,
 };

@@ -144,7 +144,8 @@ static enum ctl_exit ctl_tree_look(pid_t pid, bool json)
 	return ctl_output_end(&t.out, !err, code);
 }
 
-static enum ctl_exit ctl_tree_run(int argc, char **argv, bool json)
+static enum ctl_exit ctl_tree_run(int argc, char **argv,
+				  const struct ctl_options *o)
 {
 	pid_t pid;
 
@@ -153,7 +154,7 @@ static enum ctl_exit ctl_tree_run(int argc, char **argv, bool json)
 		return CTL_FAILED;
 	}
 	pid = ctl_parse_pid(argv[0]);
-	return pid ? ctl_tree_look(pid, json) : CTL_FAILED;
+	return pid ? ctl_tree_look(pid, o->json) : CTL_FAILED;
 }
 
 const struct ctl_command ctl_tree = {
@@ -168,5 +169,6 @@ const struct ctl_command ctl_tree = {
 		"\n"
 		"Exit codes: 0 done; 1 there is a cycle; 2 wrong usage, or the process could not\n"
 		"be looked at.\n",
+	.letters = CTL_LETTERS,
 	.run = ctl_tree_run,
 };

@@ -10,6 +10,7 @@
 #include "entry.h"
 #include "context.h"
 #include "list.h"
+#include "root.h"
 #include "scope.h"
 
 struct coro__group;
@@ -109,9 +110,6 @@ struct coro {
 	struct coro__task task;
 	struct coro__mark mark;
 };
-
-/* As many coroutines can a thread start. */
-#define CORO__KEY_BITS 40
 
 struct coro__thread {
 	struct coro *cur; /* innermost running coroutine */

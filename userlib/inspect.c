@@ -8,6 +8,7 @@
 #include "report.h"
 #include "root.h"
 #include "sched.h"
+#include "waitq.h"
 
 /* Covers the list; a scheduler is taken out before it is freed. */
 static pthread_mutex_t coro__list_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -34,6 +35,12 @@ struct coro__root coro__root __attribute__((used, visibility("hidden"))) = {
 	.coro_task_group = offsetof(struct coro, task.group),
 	.mutex_holder = offsetof(struct coro_mutex, holder),
 	.mutex_holder_id = offsetof(struct coro_mutex, holder_id),
+	.coro_awaiter = offsetof(struct coro, awaiter),
+	.coro_task_wait = offsetof(struct coro, task.wait),
+	.wait_armed = offsetof(struct coro__wait, timer.armed),
+	.wait_arms = offsetof(struct coro__ticket, arms) -
+		     offsetof(struct coro__ticket, wait),
+	.arm_also = offsetof(struct coro__arm, also),
 };
 
 /* Its type is CORO__ROOT_TYPE. */

@@ -17,6 +17,12 @@
 #define CORO__ROOT_VERSION 1
 
 /*
+ * The key of a task has the number of its thread, from 1 up, above so many bits, and
+ * below them how many tasks that thread has started.
+ */
+#define CORO__KEY_BITS 40
+
+/*
  * @scheds is the address of a struct list of all schedulers. Who follows it reads @seq,
  * even, before and after: if that is the same, the list was whole. A scheduler is its
  * address and its serial: whose table was read, was there meanwhile if it is
@@ -47,6 +53,11 @@ struct coro__root {
 	uint32_t coro_task_group; /* whose child it is, or NULL */
 	uint32_t mutex_holder; /* its task.key */
 	uint32_t mutex_holder_id;
+	uint32_t coro_awaiter; /* who awaits it without a loop in between, or NULL */
+	uint32_t coro_task_wait; /* what it is parked in, or NULL */
+	uint32_t wait_armed; /* a bool: it has a deadline */
+	uint32_t wait_arms; /* of who waits for a lock: a list, one for each object */
+	uint32_t arm_also; /* the next in it, or NULL */
 };
 
 #endif /* CORO_USERLIB_ROOT_H */

@@ -70,6 +70,12 @@ static NOINLINE long has_children(void *arg)
 	return coro_group_close(&group, 0);
 }
 
+static NOINLINE void dine(void)
+{
+	coro_spawn_named(philosopher, &left, "plato");
+	coro_spawn_named(philosopher, &right, "kant");
+}
+
 static NOINLINE long hang(void *arg)
 {
 	struct coro *chain = coro_new_named(awaits_inline, arg, "chain");
@@ -82,9 +88,129 @@ static NOINLINE long hang(void *arg)
 	coro_start(odd);
 	coro_spawn_named(joins, chain, "joins");
 	coro_spawn_named(has_children, arg, "parent");
-	coro_spawn_named(philosopher, &left, "plato");
-	coro_spawn_named(philosopher, &right, "kant");
+	dine();
 	coro_new_named(sleeps, arg, "fresh");
+	coro_spawn_named(ticks, arg, "ticks");
+	return coro_sleep(600 * CORO_SEC);
+}
+
+static struct coro_mutex lost = CORO_MUTEX_INIT(0);
+static struct coro_mutex lost_too = CORO_MUTEX_INIT(0);
+static struct coro_mutex outside = CORO_MUTEX_INIT(0);
+/* Where a mutex has who holds it, this has what could be somebody. */
+static struct coro_semaphore permits = CORO_SEMAPHORE_INIT(0, 1U << 20, 0);
+static struct coro_rwlock reading = CORO_RWLOCK_INIT(0);
+
+static NOINLINE long locks(void *arg)
+{
+	return coro_mutex_lock(arg, CORO_NEVER);
+}
+
+static NOINLINE long locks_inline(void *arg)
+{
+	return coro_await(coro_new_named(locks, arg, "locks inline"));
+}
+
+/* What it waits for may never come, and it does not wait for ever. */
+static NOINLINE long locks_until(void *arg)
+{
+	return coro_mutex_lock(arg, coro_after(600 * CORO_SEC));
+}
+
+static NOINLINE long awaits_until(void *arg)
+{
+	return coro_await(coro_new_named(locks_until, arg, "until inline"));
+}
+
+static NOINLINE long selects(void *arg)
+{
+	struct coro_case cases[] = { coro_case_lock(arg),
+				     coro_case_acquire(&permits) };
+
+	return coro_select(cases, 2, CORO_NEVER);
+}
+
+static NOINLINE long acquires(void *arg)
+{
+	return coro_semaphore_acquire(arg, CORO_NEVER);
+}
+
+static NOINLINE long writes(void *arg)
+{
+	return coro_rwlock_write(arg, CORO_NEVER);
+}
+
+static NOINLINE long yields(void *arg)
+{
+	return coro_yield((long)arg, NULL);
+}
+
+static NOINLINE long has_stuck_child(void *arg)
+{
+	struct coro_spawn_opts opts = { .size = sizeof(opts) };
+	struct coro_group group;
+
+	coro_group_open(&group, NULL);
+	opts.group = &group;
+	opts.name = "stuck child";
+	coro_spawn_opts(NULL, locks, arg, &opts);
+	opts.name = "good child";
+	coro_spawn_opts(NULL, sleeps, NULL, &opts);
+	return coro_group_close(&group, 0);
+}
+
+/* It takes the mutex with it. */
+static NOINLINE void lock_and_end(struct coro_mutex *m, bool keep)
+{
+	struct coro *c = coro_new_named(locks, m, "robber");
+
+	coro_start(c);
+	coro_sleep(0);
+	if (!keep)
+		coro_put(c);
+	coro_spawn_named(locks, m, keep ? "robbed too" : "robbed");
+}
+
+/* What @outer awaits is brought to its end by somebody else. */
+static NOINLINE void await_and_end(void *arg)
+{
+	struct coro *inner = coro_new_named(yields, arg, "inner");
+	struct coro *outer = coro_new_named(joins, inner, "outer");
+
+	coro_resume(outer, 0, NULL);
+	coro_resume(inner, 0, NULL);
+}
+
+static NOINLINE void be_healthy(void *arg)
+{
+	coro_rwlock_read(&reading, CORO_NEVER);
+	coro_spawn_named(sleeps, arg, "sleeps");
+	coro_spawn_named(locks, &outside, "locks outside");
+	coro_spawn_named(acquires, &permits, "acquires");
+	coro_spawn_named(writes, &reading, "writes");
+}
+
+static NOINLINE long leak(void *arg)
+{
+	struct coro *chain;
+
+	be_healthy(arg);
+	dine();
+	coro_sleep(0);
+	chain = coro_new_named(locks, &left, "behind");
+	coro_start(chain);
+	coro_spawn_named(joins, chain, "behind it");
+	coro_spawn_named(has_stuck_child, &right, "parent");
+	lock_and_end(&lost, false);
+	lock_and_end(&lost_too, true);
+	coro_spawn_named(locks_inline, &lost, "awaits inline");
+	coro_spawn_named(locks_until, &lost, "until");
+	coro_spawn_named(awaits_until, &lost, "awaits until");
+	coro_spawn_named(selects, &lost, "selects");
+	coro_spawn_named(locks_until, &left, "until behind");
+	await_and_end(arg);
+	coro_new_named(sleeps, arg, "unstarted");
+	coro_close(coro_new_named(ticks, arg, "ended"), NULL);
 	coro_spawn_named(ticks, arg, "ticks");
 	return coro_sleep(600 * CORO_SEC);
 }
@@ -95,6 +221,8 @@ static NOINLINE long spins(void *arg)
 	volatile bool ever = true;
 
 	coro_sleep(0);
+	coro_spawn_named(sleeps, arg, "started");
+	coro_new_named(sleeps, arg, "to be started");
 	ready();
 	while (ever)
 		;
@@ -211,6 +339,10 @@ int main(int argc, char **argv)
 
 	if (!strcmp(how, "hang"))
 		return (int)coro_run(hang, NULL);
+	if (!strcmp(how, "leak")) {
+		coro_mutex_trylock(&outside);
+		return (int)coro_run(leak, NULL);
+	}
 	if (!strcmp(how, "spin"))
 		return (int)coro_run(spin, NULL);
 	if (!strcmp(how, "many") && argc > 2)
@@ -219,6 +351,7 @@ int main(int argc, char **argv)
 		return (int)coro_run(churn, NULL);
 	if (!strcmp(how, "threads"))
 		return come_and_go();
-	fprintf(stderr, "usage: target hang|spin|many NUMBER|churn|threads\n");
+	fprintf(stderr,
+		"usage: target hang|leak|spin|many NUMBER|churn|threads\n");
 	return 2;
 }

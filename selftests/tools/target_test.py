@@ -23,6 +23,7 @@ SECONDS = 100
 SLOW = "CORO_TEST_SLOWDOWN" in os.environ
 MANY, LOOKS = (2000, 8) if SLOW else (100000, 100)
 NOBODY = 65534
+LOOK = (["ps"], ["tree"], ["stack"], ["leaks", "--seconds", "0.02"])
 
 # Of target.c: which function a coroutine of that name has.
 CHURNING = {"main": "churn", **{name: name for name in ("churns", "mixes", "short_one", "other_one")}}
@@ -113,7 +114,7 @@ def list_tells_who_made_it_and_where(program):
         plato = by_name(coroutines(pid))["plato"]
         made = plato["created"]
         assert plato["function"]["function"] == "philosopher"
-        assert (made["function"], os.path.basename(made["file"])) == ("hang", "target.c")
+        assert (made["function"], os.path.basename(made["file"])) == ("dine", "target.c")
         assert made["line"] == line_of('"plato"')
 
 
@@ -146,6 +147,74 @@ def tree_has_chains_and_children(program):
         assert re.search(chain, text, re.M), text
         assert re.search(r"^parent suspended.*\n  child suspended.*\n  child suspended", text, re.M), text
         assert "ended" not in re.findall(r"^ *(\S+)", text, re.M)
+
+
+# Of target.c: why it is a leak, and by whom.
+LEAKS = {
+    "plato": ("cycle", "kant"), "kant": ("cycle", "plato"),
+    "behind": ("awaits_leak", "plato"), "behind it": ("awaits_leak", "behind"),
+    "parent": ("awaits_leak", "stuck child"), "stuck child": ("awaits_leak", "kant"),
+    "robbed": ("lost_lock", None), "robber": ("never_joined", None), "robbed too": ("lost_lock", None),
+    "awaits inline": ("awaits_leak", "locks inline"), "locks inline": ("lost_lock", None),
+    "inner": ("never_joined", None), "outer": ("awaits_leak", "inner"),
+    "unstarted": ("never_started", None), "ended": ("never_joined", None),
+}  # fmt: skip
+WORDS = {
+    "cycle": "it awaits itself in the end, through {}", "lost_lock": "who had the lock has ended without unlocking",
+    "awaits_leak": "it awaits one that is told here too, {}", "never_started": "it was created and never started",
+    "never_joined": "it has ended, and somebody still holds it",
+}  # fmt: skip
+
+
+# DIA-15
+def leaks_are_told_with_their_reasons(program):
+    """All of them, and nobody who is only patient."""
+    with target(program, "leak") as pid:
+        said = Said("leaks", "--json", "--seconds", "0.1", pid)
+        assert said.code == 1 and not said.err, said.err
+        found = by_name(said.json()["leaks"])
+        ids = {c["id"]: name for name, c in found.items()}
+        assert len(ids) == len(said.json()["leaks"]) and said.json()["pid"] == pid
+        assert {name: (c["reason"], ids.get(c["through"])) for name, c in found.items()} == LEAKS, found
+        awaits = {name: c["awaits"] and c["awaits"]["kind"] for name, c in found.items()}
+        assert (awaits["plato"], awaits["outer"], awaits["unstarted"]) == ("lock", "coroutine", None), awaits
+        if has_debug_info(program):
+            made = found["unstarted"]["created"]
+            assert (made["function"], made["line"]) == ("leak", line_of('"unstarted"')), made
+
+
+def leaks_are_told_in_words(program):
+    with target(program, "leak") as pid:
+        said = Said("leaks", "-s", "0.1", pid)
+        names = {c["name"]: f"{c['id']} {c['name']}" for c in coroutines(pid)}
+        told = re.findall(r"^(\S+) (.*?) (created|suspended: .*|closed)\n    (.*)\n    created by (.*)\n", said.out, re.M)
+        assert said.code == 1 and 3 * len(told) == said.out.count("\n") == 3 * len(LEAKS), said.out
+        for id_, name, _, words, place in told:
+            reason, through = LEAKS[name]
+            assert names[name] == f"{id_} {name}"
+            assert words == WORDS[reason].format(names.get(through)), words
+            assert place.endswith(" at target.c:" + place.split(":")[-1]) or not has_debug_info(program), place
+
+
+# What was only so at one look, or is so at no time, is none.
+def no_leak_is_told_where_none_is(program):
+    with target(program, "churn") as pid:
+        for _ in range(LOOKS // 4):
+            said = Said("leaks", "--json", "--seconds", "0.1", pid)
+            assert said.code == 0 and said.json()["leaks"] == [] and not said.err, said.out
+
+
+# Who is to start or to join them had no turn.
+def no_leak_is_told_of_a_loop_that_hangs(program):
+    with target(program, "churn") as pid:
+        for _ in range(LOOKS // 4):
+            os.kill(pid, signal.SIGSTOP)
+            said = Said("leaks", "--seconds", "0.01", pid)
+            os.kill(pid, signal.SIGCONT)
+            assert (said.code, said.out, said.err) == (0, "", ""), said
+    with target(program, "spin") as pid:
+        said = Said("leaks", "--seconds", "0.01", pid)
+        assert (said.code, said.out, said.err) == (0, "", "")
 
 
 # DIA-09, DIA-13
@@ -250,7 +319,7 @@ def death_is_survived(program):
     for round_ in range(LOOKS):
         with target(program, "hang") as pid:
             with subprocess.Popen(
-                [CTL, ("ps", "tree", "stack")[round_ % 3], "--json", str(pid)], text=True,
+                [CTL, *LOOK[round_ % len(LOOK)], "--json", str(pid)], text=True,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             ) as ctl:  # fmt: skip
                 # At all moments of it, one after the other.
@@ -275,7 +344,7 @@ def strangers_are_told_what_to_do(program):
         stranger = {"user": NOBODY, "tool": tool}
         pid = targets.enter_context(target(program, "hang"))
         theirs = targets.enter_context(target(theirs, "hang", user=NOBODY))
-        for command in "ps", "tree", "stack":
+        for command in "ps", "tree", "stack", "leaks":
             said = Said(command, pid, **stranger)
             assert said.only_complains(f"process {pid}:", "be its user or root", "ptrace"), said.err
         said = Said("ps", "--json", **stranger)
@@ -293,7 +362,8 @@ def all_processes_are_listed(program):
 
 def process_without_coroutines_is_told(program):
     assert Said("ps", os.getpid()).only_complains("no coroutines of libcoro")
-    assert Said("tree", os.getpid()).only_complains("no coroutines of libcoro")
+    for command in "tree", "leaks":
+        assert Said(command, os.getpid()).only_complains("no coroutines of libcoro")
     with target(program, "hang") as pid:
         said = Said("ps", "--json", os.getpid(), pid)
         assert said.code == 2 and [p["pid"] for p in said.json()["processes"]] == [pid]
@@ -304,20 +374,26 @@ def process_without_coroutines_is_told(program):
 def process_that_is_not_there_is_told(_):
     with subprocess.Popen([CTL, "--version"], stdout=subprocess.DEVNULL) as child:
         child.wait()
-    for command in "ps", "tree", "stack":
+    for command in "ps", "tree", "stack", "leaks":
         assert Said(command, child.pid).only_complains("there is none, or it has ended")
 
 
 def wrong_usage_is_explained(_):
-    for args in ([], ["nothing"], ["tree"], ["tree", "1", "2"], ["stack"], ["ps", "-x"], ["--x"]):
+    for args in ([], ["nothing"], ["tree"], ["tree", "1", "2"], ["stack"], ["ps", "-x"], ["--x"], ["leaks"],
+                 ["leaks", "1", "2"], ["leaks", "-s"], ["tree", "-s1", "1"]):  # fmt: skip
         said = Said(*args)
         assert said.code == 2 and not said.out and "coroctl" in said.err, (args, said.err)
+    for args in (["tree", "--seconds", "1", "1"], ["--seconds", "1", "leaks", "1"]):
+        assert "--seconds is not for this" in Said(*args).err, args
     for pid in "0", "-1", "x", "1x", "", "99999999999999999999":
         assert Said("ps", "--", pid).only_complains("is no process id"), pid
+        assert Said("leaks", "--", pid).only_complains("is no process id"), pid
+    for seconds in "0", "-1", "x", "1x", "", "nan", "inf", "86401":
+        assert Said("leaks", "--seconds", seconds, os.getpid()).only_complains("is no time"), seconds
 
 
 def help_and_version_are_printed(_):
-    for command in [], ["ps"], ["tree"], ["stack"]:
+    for command in [], ["ps"], ["tree"], ["stack"], ["leaks"]:
         said = Said(*command, "--help")
         assert said.code == 0 and said.out.startswith("usage: coroctl") and "Exit codes:" in said.out
         assert re.fullmatch(r"coroctl [\d.]+\n", Said(*command, "--version").out)
@@ -365,6 +441,8 @@ def look_while(load, pid, port):
             if (c["awaits"] or {}).get("operation") == "recv" and "peer" in c["awaits"]:
                 assert re.fullmatch(r"127\.0\.0\.1:\d+", c["awaits"]["peer"]), c
         assert Said("tree", pid).code == 0 and Said("stack", pid).code == 0
+        leaks = Said("leaks", "--seconds", "0.1", pid)
+        assert (leaks.code, leaks.out) == (0, ""), leaks.out
         most = max(most, len(found), len(lines) - 1)
     return most
 
@@ -373,7 +451,8 @@ OF_EACH = (
     list_tells_state_and_what_is_awaited, list_tells_who_made_it_and_where, odd_names_are_escaped,
     deadlock_is_named_as_a_cycle, tree_has_chains_and_children, stack_shows_the_line_that_hangs,
     stack_ends_at_the_entry, hung_loop_is_looked_at, no_entry_is_taken_in_halves,
-    no_cycle_is_seen_where_none_is, stacks_of_those_that_go_on_are_whole,
+    no_cycle_is_seen_where_none_is, leaks_are_told_with_their_reasons, leaks_are_told_in_words,
+    no_leak_is_told_where_none_is, no_leak_is_told_of_a_loop_that_hangs, stacks_of_those_that_go_on_are_whole,
     schedulers_that_come_and_go_are_survived,
 )  # fmt: skip
 OF_ONE = (
