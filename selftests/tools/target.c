@@ -306,9 +306,16 @@ static void *visits(void *arg)
 	return NULL;
 }
 
-static NOINLINE long stays_on(void *arg)
+static NOINLINE long says_ready(void *arg)
 {
 	ready();
+	return (long)arg;
+}
+
+/* It sleeps when that is said. */
+static NOINLINE long stays_on(void *arg)
+{
+	coro_spawn_named(says_ready, arg, "says_ready");
 	return sleeps(arg);
 }
 
