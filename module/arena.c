@@ -13,6 +13,7 @@
 #include "compat.h"
 #include "context.h"
 #include "sched.h"
+#include "trace.h"
 
 /*
  * shmem's operations with ours in place of some. They are those of every arena
@@ -54,6 +55,7 @@ static void coro_arena_overflow(struct coro_sched *sched, struct vm_fault *vmf)
 	arena->overflow_id = coro_context_id_at(sched, index);
 	WRITE_ONCE(sched->header->overflow_id, arena->overflow_id);
 	WRITE_ONCE(sched->header->overflows, arena->overflows);
+	trace_arena_overflow(sched, arena->overflow_id);
 	spin_unlock_bh(&sched->events_lock);
 }
 

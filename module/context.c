@@ -12,6 +12,7 @@
 #include "mailbox.h"
 #include "sched.h"
 #include "target.h"
+#include "trace.h"
 #include "user.h"
 
 #define CORO_CHUNK_CONTEXTS (PAGE_SIZE / sizeof(struct coro_shm_context))
@@ -213,6 +214,7 @@ static int coro_context_alloc_one(struct coro_sched *sched, u32 flags,
 
 	coro_context_show(sched, index, ctx->generation);
 	*ret_id = coro_context_id(index, ctx->generation);
+	trace_context_alloc(sched, *ret_id);
 	return 0;
 }
 
@@ -287,9 +289,11 @@ static int coro_context_end(struct coro_sched *sched, u64 id,
 		coro_target_detach(sched, ctx, gone);
 	}
 	spin_unlock_bh(&sched->events_lock);
-	if (!ret)
-		coro_context_show(sched, CORO_INDEX(id), generation);
-	return ret;
+	if (ret)
+		return ret;
+	coro_context_show(sched, CORO_INDEX(id), generation);
+	trace_context_free(sched, id);
+	return 0;
 }
 
 /* Contexts that have ended and are on their way to the free list. */

@@ -35,6 +35,7 @@ void coro_sched_fdinfo(struct seq_file *m, struct file *file)
 	struct coro_stat_args stat = {};
 
 	seq_printf(m, "coro-state:\t%s\n", coro_fdinfo_states[state]);
+	coro_fdinfo_line(m, "sched", sched->number);
 	if (state == CORO_SCHED_NEW)
 		return;
 	coro_fdinfo_owner(m, sched);
@@ -80,6 +81,7 @@ void coro_handle_fdinfo(struct seq_file *m, struct file *file)
 
 	seq_printf(m, "coro-state:\t%s\n",
 		   coro_fdinfo_target_states[coro_target_state(tgt)]);
+	coro_fdinfo_line(m, "sched", tgt->sched->number);
 	coro_fdinfo_owner(m, tgt->sched);
 	coro_fdinfo_line(m, "id", tgt->id);
 	seq_puts(m, "coro-rights:\t");

@@ -16,6 +16,7 @@
 
 #include "compat.h"
 #include "sched.h"
+#include "trace.h"
 #include "worker.h"
 
 /* Longer than any that makes sense; keeps the sum from overflowing. */
@@ -58,6 +59,8 @@ static void coro_handoff_give_locked(struct coro_handoff *handoff,
 	sb->id = slot->id;
 	sb->word = slot->raised_word;
 	WRITE_ONCE(handoff->total, handoff->total + 1);
+	trace_handoff_give(container_of(handoff, struct coro_sched, handoff),
+			   slot->id, sb->task->pid);
 }
 
 /* The last one that is not the blocked worker itself. */
@@ -97,6 +100,7 @@ static void coro_handoff_raise_locked(struct coro_worker *wrk)
 	if (slot->raised_word == word || READ_ONCE(slot->shm->word) != word)
 		return;
 	slot->raised_word = word;
+	trace_handoff_block(wrk);
 	coro_handoff_offer_locked(&wrk->sched->handoff, slot);
 }
 

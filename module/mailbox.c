@@ -10,6 +10,7 @@
 #include "mailbox.h"
 #include "sched.h"
 #include "target.h"
+#include "trace.h"
 #include "user.h"
 #include "wait.h"
 
@@ -141,6 +142,7 @@ static void coro_mailbox_queue(struct coro_sched *sched,
 	list_add_tail(&msg->in_order, shared ? &box->shared : &box->direct);
 	box->total++;
 	coro_mailbox_count(sched, 1, shared);
+	trace_mailbox_send(sched, msg->id, msg->kind, msg->value);
 	if (message) {
 		list_add_tail(&msg->of_context, &ctx->messages);
 		coro_mailbox_count_context(ctx, 1);
@@ -428,6 +430,7 @@ static void coro_mailbox_take_one(struct coro_sched *sched,
 {
 	bool full = ctx->nr_messages >= sched->mailbox.max;
 
+	trace_mailbox_take(sched, msg->id, msg->kind, msg->value);
 	if (msg->kind == CORO_EVENT_CANCEL) {
 		ctx->cancel = NULL;
 		coro_mailbox_count(sched, -1, -1);
@@ -521,6 +524,7 @@ static bool coro_mailbox_untake_one(struct coro_sched *sched,
 	shared = !message || !ctx->direct;
 	list_move(&msg->in_order, shared ? &box->shared : &box->direct);
 	coro_mailbox_count(sched, 1, shared);
+	trace_mailbox_untake(sched, msg->id, msg->kind, msg->value);
 	if (!message) {
 		ctx->cancel = msg;
 		return true;

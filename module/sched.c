@@ -12,10 +12,13 @@
 #include "limits.h"
 #include "sched.h"
 #include "target.h"
+#include "trace.h"
 #include "user.h"
 #include "wait.h"
 
 static_assert(sizeof(long) == 8, "offsets of the areas need 64 bits");
+
+static atomic64_t coro_sched_last_number;
 
 struct coro_sched *coro_sched_new(void)
 {
@@ -27,6 +30,7 @@ struct coro_sched *coro_sched_new(void)
 	/* Vmas of the stacks outlive the file, and run our code. */
 	__module_get(THIS_MODULE);
 	refcount_set(&sched->refs, 1);
+	sched->number = atomic64_inc_return(&coro_sched_last_number);
 	mutex_init(&sched->lock);
 	spin_lock_init(&sched->events_lock);
 	coro_contexts_init(&sched->ctxs);
@@ -120,6 +124,7 @@ static void coro_sched_die_locked(struct coro_sched *sched,
 				  struct coro_sched_remains *remains)
 {
 	lockdep_assert_held(&sched->lock);
+	trace_sched_die(sched, sched->ctxs.nr);
 	INIT_LIST_HEAD(&remains->messages);
 	INIT_LIST_HEAD(&remains->targets);
 	spin_lock_bh(&sched->events_lock);
@@ -482,6 +487,7 @@ static void coro_sched_publish(struct coro_sched *sched,
 	/* Pairs with the acquire in coro_sched_check(). */
 	smp_store_release(&sched->state, CORO_SCHED_READY);
 	spin_unlock_bh(&sched->events_lock);
+	trace_sched_setup(sched);
 }
 
 static u64 coro_sched_features(void)

@@ -56,6 +56,7 @@ struct coro_sched {
 	enum coro_sched_state state;
 	u32 nr_tables;			/* the owner's; changes under lock */
 
+	u64 number;			/* constant: its name for people; no other had it */
 	struct mm_struct *mm;		/* constant: the owner, to compare with */
 	struct pid *owner;		/* constant: to name it */
 	u32 max_contexts;		/* constant */

@@ -8,6 +8,7 @@
 #include "limits.h"
 #include "sched.h"
 #include "target.h"
+#include "trace.h"
 #include "wait.h"
 
 struct coro_target *coro_target_get(struct coro_target *tgt)
@@ -121,6 +122,7 @@ int coro_target_join(const struct coro_target *tgt, struct coro_result *result)
 	case CORO_TARGET_FINISHED:
 		result->value = tgt->result;
 		result->reserved = 0;
+		trace_target_join(tgt);
 		return 0;
 	case CORO_TARGET_FREED:
 		return -ESTALE;
@@ -166,6 +168,7 @@ static int coro_target_finish_locked(struct coro_target *tgt, u64 result)
 		tgt->result = result;
 		/* Pairs with the acquire in coro_target_state(). */
 		smp_store_release(&tgt->state, CORO_TARGET_FINISHED);
+		trace_target_finish(tgt);
 		return 0;
 	case CORO_TARGET_FINISHED:
 		return -EBUSY;

@@ -11,6 +11,7 @@
 #include "mailbox.h"
 #include "sched.h"
 #include "target.h"
+#include "trace.h"
 #include "wait.h"
 
 /*
@@ -74,6 +75,7 @@ static bool coro_wait_claim_locked(struct coro_wait *w)
 		return false;
 	w->queued = false;
 	list_del_init(&w->link);
+	trace_wait_wake(&w->job, w->tag);
 	return true;
 }
 
@@ -317,6 +319,7 @@ static void coro_wait_complete(struct coro_wait *w, int ret,
 {
 	struct coro_sched *sched = w->job.sched;
 
+	trace_wait_complete(&w->job, w->tag, ret);
 	spin_lock_bh(&sched->events_lock);
 	WARN_ON_ONCE(w->queued);
 	coro_wait_unname_locked(w);
@@ -399,6 +402,7 @@ static int coro_wait_publish(struct coro_wait *w, struct coro_wait **ret_orphan)
 	list_add_tail(&w->link, queue);
 	w->queued = true;
 	coro_wait_name_locked(w);
+	trace_wait_park(&w->job, w->tag);
 	return 0;
 }
 

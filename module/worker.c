@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 
 #include "sched.h"
+#include "trace.h"
 #include "worker.h"
 
 /* Threads that ended are released here: where they end nothing can sleep. */
@@ -135,6 +136,7 @@ static void coro_worker_free(struct coro_worker *wrk)
 	struct coro_sched *sched = wrk->sched;
 
 	coro_handoff_settle(wrk);
+	trace_worker_detach(wrk);
 	mutex_lock(&sched->lock);
 	coro_worker_set(sched, wrk->slot, NULL);
 	mutex_unlock(&sched->lock);
@@ -229,6 +231,7 @@ int coro_worker_attach(struct coro_sched *sched, struct coro_attach_args *args)
 		kfree(wrk);
 		return ret;
 	}
+	trace_worker_attach(wrk);
 	coro_handoff_watch(wrk);
 	args->out_id = wrk->slot->id;
 	args->out_max_workers = CORO_HARD_WORKERS;
