@@ -5,11 +5,11 @@
  * hard interrupts too. A scheduler is named by its number, which its fdinfo shows, never
  * by an address.
  */
-#undef TRACE_SYSTEM
-#define TRACE_SYSTEM coro
-
 #if !defined(CORO_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define CORO_TRACE_H
+
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM coro
 
 #include <linux/tracepoint.h>
 

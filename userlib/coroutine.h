@@ -54,6 +54,13 @@ struct coro__act {
 	struct coro__scope *scope; /* that the driver is in, if it is a task */
 };
 
+/* What was measured of turns, as struct coro_meter tells it. */
+struct coro__figures {
+	uint64_t turns, measured;
+	uint64_t run_ns, run_max_ns;
+	uint64_t ready_ns, ready_max_ns;
+};
+
 /* A coroutine that was handed to a loop. */
 struct coro__task {
 	struct coro__loop *loop; /* NULL until coro_start(); then for good */
@@ -75,6 +82,9 @@ struct coro__task {
 	bool retrieved; /* somebody knows its result */
 	bool seen; /* scratch of coro_ends_new() */
 	struct coro__place place; /* the context it runs in */
+	int64_t marked_ns; /* since when it is ready, if that is measured; or 0 */
+	unsigned int weight; /* how many turns that one stands for then */
+	struct coro__figures figures;
 };
 
 /*
@@ -131,6 +141,7 @@ struct coro__thread {
 	__u64 sp; /* of the thread's own stack */
 	struct coro__place place; /* the context outside of tasks */
 	bool kept; /* coro__thread_exit() will run */
+	bool observed; /* by @watchdog, or this step by the meter of @loop */
 	struct coro__mark mark;
 };
 

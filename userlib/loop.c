@@ -10,14 +10,16 @@
 #include "annotate.h"
 #include "gen.h"
 #include "handoff.h"
+#include "meter.h"
 #include "opts.h"
 #include "pool.h"
 #include "process.h"
 #include "report.h"
 #include "sim.h"
 
-#define CORO__RUN_FLAGS \
-	(CORO_RUN_F_INTERRUPT | CORO_RUN_F_HANDOFF | CORO_RUN_F_HANDOFF_ALWAYS)
+#define CORO__RUN_FLAGS                                \
+	(CORO_RUN_F_INTERRUPT | CORO_RUN_F_HANDOFF | \
+	 CORO_RUN_F_HANDOFF_ALWAYS | CORO_RUN_F_METER)
 
 static int coro__loop_opts(const struct coro_loop_opts *opts,
 			   struct coro_loop_opts *out)
@@ -197,15 +199,20 @@ static int coro__loop_init(struct coro__loop *loop, struct coro__thread *t,
 		err = coro__sim_begin(loop);
 	if (err)
 		return err;
-	err = coro__doorbell_new(&loop->shared);
+	err = coro__meter_begin(loop);
 	if (err)
 		goto err_sim;
+	err = coro__doorbell_new(&loop->shared);
+	if (err)
+		goto err_meter;
 	err = coro__ring_init(loop);
 	if (err)
 		goto err_doorbell;
 	return 0;
 err_doorbell:
 	coro__doorbell_drop(loop->shared);
+err_meter:
+	coro__meter_end(loop);
 err_sim:
 	coro__sim_end(t);
 	return err;
@@ -275,6 +282,7 @@ int coro__run(long (*fn)(void *arg), void *arg,
 	coro__buffers_free(&loop);
 	coro__ring_exit(&loop);
 	coro__doorbell_drop(loop.shared);
+	coro__meter_end(&loop);
 	coro__sim_end(t);
 out:
 	errno = saved;

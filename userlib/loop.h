@@ -15,6 +15,7 @@ struct coro__buffers;
 struct coro__caller;
 struct coro__crew;
 struct coro__lane;
+struct coro__meter;
 struct coro_loop;
 
 struct coro__loop {
@@ -48,6 +49,8 @@ struct coro__loop {
 	unsigned int main_cancels; /* how often main was cancelled, by whomever */
 	struct coro__buffers *buffers;
 	struct coro__sim *sim; /* NULL for real time */
+	struct coro__meter *meter; /* NULL if nothing is measured */
+	uint64_t until_marked; /* turns until the next that is, with it */
 	struct coro_loop *shared; /* what other threads know of the loop */
 	struct coro__lane *lane; /* of a pool, or NULL */
 	struct coro_loop_opts opts;

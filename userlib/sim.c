@@ -5,25 +5,16 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dice.h"
 #include "loop.h"
 #include "opts.h"
-
-/* Steele, Lea, Flood: Fast splittable pseudorandom number generators (2014). */
-static uint64_t coro__sim_roll(struct coro__sim *sim)
-{
-	uint64_t z = sim->dice += 0x9e3779b97f4a7c15U;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebU;
-	return z ^ z >> 31;
-}
 
 uint64_t coro_sim_random(void)
 {
 	CORO__ENTRY;
 	struct coro__sim *sim = coro__thread()->sim;
 
-	return sim ? coro__sim_roll(sim) : 0;
+	return sim ? coro__dice_roll(&sim->dice) : 0;
 }
 
 static int coro__sim_opts(const struct coro_sim_opts *from,
@@ -82,7 +73,7 @@ struct coro *coro__sim_pick(struct coro__sim *sim, const struct list *ready)
 	/* Each of n stays the pick with a chance of 1/n. */
 	for (const struct list *l = ready->next; sim->opts.seed && l != ready;
 	     l = l->next) {
-		if (!(coro__sim_roll(sim) % ++nr))
+		if (!(coro__dice_roll(&sim->dice) % ++nr))
 			pick = l;
 	}
 	return container_of(pick, struct coro, task.ready);

@@ -4,6 +4,7 @@
 
 #include "group.h"
 #include "handoff.h"
+#include "meter.h"
 #include "opts.h"
 #include "remote.h"
 #include "report.h"
@@ -20,14 +21,24 @@ struct coro__join {
 };
 
 static void coro__leave_to_loop(struct coro__thread *t);
-static void coro__make_ready(struct coro__loop *loop, struct coro *task);
+static bool coro__queue_ready(struct coro__loop *loop, struct coro *task);
+
+/* Out of line: who does not measure pays for no call. */
+static __attribute__((noinline)) void
+coro__give_marked_turn(struct coro__loop *loop)
+{
+	coro__meter_mark(loop, loop->thread->task);
+	coro__leave_to_loop(loop->thread);
+}
 
 /* Lets every other ready coroutine run once. */
 static void coro__give_turn(struct coro__loop *loop)
 {
 	coro__set_suspended(loop->thread->cur, CORO_AWAITS_TURN, 0);
-	coro__make_ready(loop, loop->thread->task);
-	coro__leave_to_loop(loop->thread);
+	if (coro__queue_ready(loop, loop->thread->task))
+		coro__give_marked_turn(loop);
+	else
+		coro__leave_to_loop(loop->thread);
 }
 
 int coro__wait_begin_uncancelled(struct coro__loop **ret_loop)
@@ -98,9 +109,17 @@ int coro__park(struct coro__loop *loop, struct coro__wait *w,
 	return w->result;
 }
 
-static void coro__make_ready(struct coro__loop *loop, struct coro *task)
+/* Whether its turn is to be measured. */
+static bool coro__queue_ready(struct coro__loop *loop, struct coro *task)
 {
 	list_add_tail(&loop->ready, &task->task.ready);
+	return __builtin_expect(!--loop->until_marked, 0);
+}
+
+static void coro__make_ready(struct coro__loop *loop, struct coro *task)
+{
+	if (coro__queue_ready(loop, task))
+		coro__meter_mark(loop, task);
 }
 
 void coro__task_taken(struct coro__loop *loop)
@@ -110,6 +129,7 @@ void coro__task_taken(struct coro__loop *loop)
 
 	if (t->watchdog)
 		coro__watchdog_step(t->watchdog, NULL);
+	coro__meter_leave(loop);
 	coro__doorbell_listen(loop);
 	loop->taken = task;
 	loop->outside++;
@@ -155,6 +175,15 @@ static void coro__task_end(struct coro__loop *loop, struct coro *task)
 	coro_put(task);
 }
 
+/* After a step that somebody observed. */
+static __attribute__((noinline)) void coro__step_ends(struct coro__thread *t)
+{
+	coro__meter_leave(t->loop);
+	if (t->watchdog)
+		coro__watchdog_step(t->watchdog, NULL);
+	t->observed = t->watchdog;
+}
+
 /* Jumps into it until it jumps back. */
 static void coro__task_enter(struct coro__loop *loop, struct coro *task)
 {
@@ -174,9 +203,11 @@ static void coro__task_enter(struct coro__loop *loop, struct coro *task)
 		coro__watchdog_step(t->watchdog, task);
 	if (coro__arms)
 		coro__crew_ready(loop);
+	if (__builtin_expect(!!task->task.marked_ns, 0))
+		coro__meter_enter(loop, task);
 	coro__jump(t, NULL, cur, &t->sp, sp);
-	if (t->watchdog)
-		coro__watchdog_step(t->watchdog, NULL);
+	if (t->observed)
+		coro__step_ends(t);
 	t->task = NULL;
 	*t->errno_p = saved_errno;
 }

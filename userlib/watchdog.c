@@ -220,11 +220,13 @@ int coro_watchdog_start(const struct coro_watchdog_opts *opts)
 	err = coro__watchdog_handle(o.signal);
 	if (!err)
 		err = coro__watchdog_thread(dog);
-	if (err)
+	if (err) {
 		free(dog);
-	else
-		t->watchdog = dog;
-	return err;
+		return err;
+	}
+	t->watchdog = dog;
+	t->observed = true;
+	return 0;
 }
 
 void coro__watchdog_end(struct coro__thread *t)

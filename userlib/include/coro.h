@@ -33,6 +33,7 @@
 #include <coro/io.h>
 #include <coro/local.h>
 #include <coro/loop.h>
+#include <coro/meter.h>
 #include <coro/net.h>
 #include <coro/object.h>
 #include <coro/pool.h>

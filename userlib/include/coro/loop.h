@@ -102,6 +102,9 @@ extern "C" {
  */
 #define CORO_RUN_F_HANDOFF_ALWAYS UINT64_C(4)
 
+/** CORO_RUN_F_METER - the loop measures how long its coroutines run, see coro/meter.h */
+#define CORO_RUN_F_METER UINT64_C(8)
+
 /**
  * struct coro_loop_opts - how a loop is made
  * @size: sizeof(struct coro_loop_opts).
@@ -116,7 +119,8 @@ extern "C" {
  * @context: what the first coroutine runs in (see coro/context.h); used and not
  *	copied, so that several loops can go on with it in turn. NULL for a
  *	copy of the caller's context.
- * @flags: of CORO_RUN_F_INTERRUPT, CORO_RUN_F_HANDOFF and CORO_RUN_F_HANDOFF_ALWAYS, or 0.
+ * @flags: of CORO_RUN_F_INTERRUPT, CORO_RUN_F_HANDOFF, CORO_RUN_F_HANDOFF_ALWAYS and
+ *	CORO_RUN_F_METER, or 0.
  */
 struct coro_loop_opts {
 	size_t size;
