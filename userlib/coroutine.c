@@ -495,9 +495,10 @@ int coro__create(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
 	err = coro__thread_ready(&t);
 	if (err)
 		return err;
-	err = coro__sched_take(t->sched, &c);
+	err = coro__sched_take(t->sched, ret_coro);
 	if (err)
 		return err;
+	c = *ret_coro;
 	c->awaiting = NULL;
 	c->awaiter = NULL;
 	c->leaf = NULL;
@@ -526,7 +527,6 @@ int coro__create(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
 				    c;
 	c->shm->sp = coro__frame_init(top, c);
 	coro__set_state(c, CORO_STATE_CREATED);
-	*ret_coro = c;
 	return 0;
 }
 
