@@ -85,9 +85,11 @@ lib-tsan:
 man:
 	man/generate $(B)/man --version $$($(MAKE) -s -C userlib version)
 
+# SystemTap's header is for all machines, and where only the compiler for this one looks.
 lib-aarch64:
 	$(MAKE) -C userlib O=$(B)/lib-aarch64 CROSS_COMPILE=aarch64-linux-gnu- \
-		URING_CFLAGS=-I$(uring)/usr/include URING_LIBS=-L$(uring)/usr/lib
+		URING_CFLAGS='-I$(uring)/usr/include -idirafter /usr/include/$(shell gcc -print-multiarch)' \
+		URING_LIBS=-L$(uring)/usr/lib
 
 # Without elfutils' headers only the library is to be had.
 tools:
@@ -132,6 +134,13 @@ tests-perf: lib
 	gcc -O2 -g -Wall -Werror -fno-omit-frame-pointer -Iuserlib/include -Iuapi selftests/perf/spin.c \
 		$(B)/lib/libcoro.so -Wl,-rpath,$(B)/lib -o $(B)/selftests/perf/spin_shared
 
+tests-probes: lib
+	mkdir -p $(B)/selftests/probes
+	gcc -O2 -g -Wall -Werror -Iuserlib/include -Iuapi selftests/probes/traced.c $(B)/lib/libcoro.a \
+		-luring -lpthread -o $(B)/selftests/probes/traced_static
+	gcc -O2 -g -Wall -Werror -Iuserlib/include -Iuapi selftests/probes/traced.c $(B)/lib/libcoro.so \
+		-Wl,-rpath,$(B)/lib -o $(B)/selftests/probes/traced_shared
+
 # The same program with either form of the library, and one that nothing is left in to name.
 tests-tools: lib tools examples
 	mkdir -p $(B)/selftests/tools
@@ -164,5 +173,5 @@ clean:
 	rm -rf $(B)
 
 .PHONY: all help man packages demo check vmtest unit san asan ubsan tsan lint lib lib-san lib-tsan \
-	lib-aarch64 examples tools module tests test-init tests-san tests-tsan tests-valgrind tests-gdb tests-perf tests-tools tests-aarch64 \
+	lib-aarch64 examples tools module tests test-init tests-san tests-tsan tests-valgrind tests-gdb tests-perf tests-probes tests-tools tests-aarch64 \
 	bench install clean

@@ -36,8 +36,7 @@ static void coro__end(struct coro *c, long value)
 	struct coro__act *act = t->act;
 	struct coro *to = c->awaiter;
 
-	c->value = value;
-	coro__set_state(c, CORO_STATE_CLOSED);
+	coro__set_closed(c, value);
 	coro__tell_end(c);
 	if (c == act->root) {
 		act->value = value;
@@ -204,8 +203,7 @@ CORO__DEFINE3(int, coro_resume, struct coro *, c, long, value, long *,
 
 void coro__close_created(struct coro *c, int err)
 {
-	c->value = err;
-	coro__set_state(c, CORO_STATE_CLOSED);
+	coro__set_closed(c, err);
 	coro__tell_end(c);
 }
 
@@ -362,6 +360,7 @@ CORO__DEFINE1(struct coro *, coro_get, struct coro *, c)
 /* A coroutine that nobody refers to and that is on no stack's way. */
 static void coro__recycle(struct coro *c)
 {
+	CORO__PROBE(coro_free, c, c->id);
 	if (__atomic_load_n(&c->port, __ATOMIC_ACQUIRE))
 		coro__port_put(c);
 	coro__sched_give(c->sched, c, coro__thread()->sched == c->sched);
@@ -383,8 +382,7 @@ static void coro__abandon(struct coro *c)
 		if (inner)
 			inner->awaiter = NULL;
 		if (c->shm->state != CORO_STATE_CLOSED)
-			c->value = CORO_EXIT;
-		coro__set_state(c, CORO_STATE_CLOSED);
+			coro__set_closed(c, CORO_EXIT);
 		c->refs = 1;
 		c->next = all;
 		all = c;
@@ -516,6 +514,7 @@ int coro__create(struct coro **ret_coro, long (*fn)(void *arg), void *arg,
 	c->arg = arg;
 	c->task.loop = NULL;
 	coro__mark_made(c);
+	CORO__PROBE(coro_new, c, c->id, fn, name);
 	/* Others may read the table meanwhile. */
 	c->shm->runs++;
 	__atomic_store_n(&c->shm->entry, (uintptr_t)fn, __ATOMIC_RELAXED);

@@ -10,6 +10,7 @@
 #include "entry.h"
 #include "context.h"
 #include "list.h"
+#include "probe.h"
 #include "root.h"
 #include "scope.h"
 
@@ -248,24 +249,38 @@ static inline __u64 coro__take_sp(__u64 *from)
 }
 
 /* The stack pointer that it is to run with. */
-static inline __u64 coro__set_running(struct coro *c)
+static inline __attribute__((always_inline)) __u64
+coro__set_running(struct coro *c)
 {
+	CORO__PROBE(coro_resume, c, c->id);
 	c->shm->runs++;
 	coro__set_state(c, CORO_STATE_RUNNING);
 	return coro__take_sp(&c->shm->sp);
 }
 
-static inline void coro__set_suspended(struct coro *c, enum coro_awaits kind,
-				       uint64_t arg)
+static inline __attribute__((always_inline)) void
+coro__set_suspended(struct coro *c, enum coro_awaits kind, uint64_t arg)
 {
+	CORO__PROBE(coro_suspend, c, c->id, kind, arg);
 	__atomic_store_n(&c->shm->awaits, arg, __ATOMIC_RELAXED);
 	__atomic_store_n(&c->shm->awaits_kind, kind, __ATOMIC_RELEASE);
 	coro__set_state(c, CORO_STATE_SUSPENDED);
 }
 
-/* What it waited for has come. */
-static inline void coro__set_woken(struct coro *c)
+/* It ends, with @value. */
+static inline __attribute__((always_inline)) void
+coro__set_closed(struct coro *c, long value)
 {
+	CORO__PROBE(coro_end, c, c->id, value);
+	c->value = value;
+	coro__set_state(c, CORO_STATE_CLOSED);
+}
+
+/* What it waited for has come. */
+static inline __attribute__((always_inline)) void
+coro__set_woken(struct coro *c)
+{
+	CORO__PROBE(coro_wake, c, c->id);
 	__atomic_store_n(&c->shm->awaits_kind, CORO_AWAITS_TURN,
 			 __ATOMIC_RELAXED);
 	__atomic_store_n(&c->shm->awaits, 0, __ATOMIC_RELEASE);

@@ -238,6 +238,8 @@ static bool coro__hand_take(struct coro__hand *h,
 	pthread_mutex_unlock(&crew->lock);
 	if (!taken)
 		return false;
+	CORO__PROBE(coro_handoff, crew->thread->cur, crew->thread->cur->id,
+		    crew->thread->tid);
 	coro__crew_lend(crew);
 	if (crew->loop->call)
 		coro__blocking_taken(crew->loop);

@@ -13,11 +13,14 @@ static_assert(sizeof(struct coro__timed) <= sizeof(struct coro_scope),
 	      "struct coro_scope has no room for what is in it");
 
 /* A coroutine waits in the innermost of its scopes, and fails there. */
-static void coro__scope_mark(struct coro__loop *loop, struct coro__scope *s)
+static inline __attribute__((always_inline)) void
+coro__scope_mark(struct coro__loop *loop, struct coro__scope *s)
 {
 	s->cancelled = true;
-	if (s->task && s->task->task.scope == s)
+	if (s->task && s->task->task.scope == s) {
+		CORO__PROBE(coro_cancel, s->task, s->task->id);
 		coro__task_interrupt(loop, s->task, -ECANCELED);
+	}
 }
 
 static bool coro__scope_enters(const struct coro__scope *s)

@@ -185,7 +185,8 @@ static __attribute__((noinline)) void coro__step_ends(struct coro__thread *t)
 }
 
 /* Jumps into it until it jumps back. */
-static void coro__task_enter(struct coro__loop *loop, struct coro *task)
+static inline __attribute__((always_inline)) void
+coro__task_enter(struct coro__loop *loop, struct coro *task)
 {
 	struct coro__thread *t = loop->thread;
 	struct coro *cur = task->task.cur;
