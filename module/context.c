@@ -210,11 +210,12 @@ static int coro_context_alloc_one(struct coro_sched *sched, u32 flags,
 	INIT_LIST_HEAD(&ctx->messages);
 	ctx->allocated = true;
 	ctx->direct = flags & CORO_ALLOC_F_DIRECT;
+	*ret_id = coro_context_id(index, ctx->generation);
+	/* Whoever guesses the id finds it from here on. */
+	trace_context_alloc(sched, *ret_id);
 	spin_unlock_bh(&sched->events_lock);
 
 	coro_context_show(sched, index, ctx->generation);
-	*ret_id = coro_context_id(index, ctx->generation);
-	trace_context_alloc(sched, *ret_id);
 	return 0;
 }
 
@@ -287,13 +288,12 @@ static int coro_context_end(struct coro_sched *sched, u64 id,
 		ctx->allocated = false;
 		coro_mailbox_drop(sched, ctx, dropped);
 		coro_target_detach(sched, ctx, gone);
+		trace_context_free(sched, id);
 	}
 	spin_unlock_bh(&sched->events_lock);
-	if (ret)
-		return ret;
-	coro_context_show(sched, CORO_INDEX(id), generation);
-	trace_context_free(sched, id);
-	return 0;
+	if (!ret)
+		coro_context_show(sched, CORO_INDEX(id), generation);
+	return ret;
 }
 
 /* Contexts that have ended and are on their way to the free list. */

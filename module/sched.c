@@ -124,11 +124,11 @@ static void coro_sched_die_locked(struct coro_sched *sched,
 				  struct coro_sched_remains *remains)
 {
 	lockdep_assert_held(&sched->lock);
-	trace_sched_die(sched, sched->ctxs.nr);
 	INIT_LIST_HEAD(&remains->messages);
 	INIT_LIST_HEAD(&remains->targets);
 	spin_lock_bh(&sched->events_lock);
 	WRITE_ONCE(sched->state, CORO_SCHED_DEAD);
+	trace_sched_die(sched, sched->ctxs.nr);
 	coro_mailbox_drop_all(sched, &remains->messages);
 	list_splice_init(&sched->targets, &remains->targets);
 	remains->nr_contexts = coro_contexts_drop_locked(sched);

@@ -166,9 +166,10 @@ static int coro_target_finish_locked(struct coro_target *tgt, u64 result)
 	switch (coro_target_state(tgt)) {
 	case CORO_TARGET_LIVE:
 		tgt->result = result;
+		/* Who joins needs no lock, and is to be told of after it. */
+		trace_target_finish(tgt);
 		/* Pairs with the acquire in coro_target_state(). */
 		smp_store_release(&tgt->state, CORO_TARGET_FINISHED);
-		trace_target_finish(tgt);
 		return 0;
 	case CORO_TARGET_FINISHED:
 		return -EBUSY;

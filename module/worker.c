@@ -178,6 +178,7 @@ static int coro_worker_attach_locked(struct coro_sched *sched,
 	INIT_WORK(&wrk->release, coro_worker_release);
 	coro_worker_renew_word(slot->shm);
 	coro_worker_set(sched, slot, wrk);
+	trace_worker_attach(wrk);
 	return 0;
 }
 
@@ -231,7 +232,6 @@ int coro_worker_attach(struct coro_sched *sched, struct coro_attach_args *args)
 		kfree(wrk);
 		return ret;
 	}
-	trace_worker_attach(wrk);
 	coro_handoff_watch(wrk);
 	args->out_id = wrk->slot->id;
 	args->out_max_workers = CORO_HARD_WORKERS;

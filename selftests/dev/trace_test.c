@@ -9,7 +9,10 @@
 #include "worker.h"
 
 #define TRACING "/sys/kernel/tracing"
-#define MAX_TEXT (64 << 10)
+#define MAX_TEXT (256 << 10)
+/* What a race is tried, and how much there is to be sent meanwhile. */
+#define STORMS 30
+#define STORM_MESSAGES 1024
 
 FIXTURE(trace)
 {
@@ -40,6 +43,8 @@ FIXTURE_SETUP(trace)
 	snprintf(self->dir, sizeof(self->dir), TRACING "/instances/coro-%d",
 		 getpid());
 	ASSERT_EQ(0, sys(mkdir(self->dir, 0700)));
+	/* The processors' clocks may differ by more than what happens in between. */
+	ASSERT_TRUE(file_write(self->dir, "trace_clock", "counter"));
 	ASSERT_TRUE(file_write(self->dir, "events/coro/enable", "1"));
 	ASSERT_EQ(0, crew_new(&self->crew));
 	self->fd = self->crew.s.fd;
@@ -203,6 +208,93 @@ TEST_F(trace, scheduler_is_told_with_its_owner_and_its_death)
 	AS_WANTED();
 	EXPECT_EQ(self->number, fdinfo_get(getpid(), s.fd, "coro-sched"));
 	sched_free(&s);
+}
+
+struct storm {
+	pthread_t thread;
+	int fd;
+	long done, end; /* what went, and why no more does */
+};
+
+static void *send_until_it_ends(void *arg)
+{
+	struct storm *storm = arg;
+	long ret = 0;
+
+	while (!ret || ret == -EAGAIN) {
+		ret = hnd_send(storm->fd, 1);
+		__atomic_add_fetch(&storm->done, !ret, __ATOMIC_SEQ_CST);
+	}
+	storm->end = ret;
+	return NULL;
+}
+
+static void storm_start(struct storm *storm, void *(*fn)(void *arg), int fd)
+{
+	*storm = (struct storm){ .fd = fd };
+	if (pthread_create(&storm->thread, NULL, fn, storm))
+		abort();
+	while (!__atomic_load_n(&storm->done, __ATOMIC_SEQ_CST))
+		sched_yield();
+}
+
+/* Whoever sends at the time: what it sends is told before or refused. */
+TEST_F(trace, nothing_is_sent_after_death)
+{
+	struct storm storm;
+	struct sched s;
+	const char *all;
+	__u64 id;
+
+	for (int i = 0; i < STORMS; i++) {
+		ASSERT_EQ(0, sched_new(&s, 4, STORM_MESSAGES, 2 * PAGE));
+		self->number = fdinfo_get(getpid(), s.fd, "coro-sched");
+		ASSERT_EQ(0, ctx_alloc_one(s.fd, &id, 0));
+		storm_start(&storm, send_until_it_ends,
+			    ctx_export(s.fd, id, SEND, CORO_EXPORT_F_NONBLOCK));
+		sched_unmap(&s);
+		pthread_join(storm.thread, NULL);
+		EXPECT_EQ(-EPIPE, storm.end);
+		all = got(self);
+		all = strstr(all, "sched_die");
+		ASSERT_NE(NULL, all);
+		EXPECT_EQ(NULL, strchr(all, '\n')[1] ? all : NULL);
+		close(storm.fd);
+		sched_free(&s);
+	}
+}
+
+static void *join_until_it_ends(void *arg)
+{
+	struct storm *storm = arg;
+
+	do {
+		__atomic_store_n(&storm->done, 1, __ATOMIC_SEQ_CST);
+		storm->end = hnd_join(storm->fd);
+	} while (storm->end == -EAGAIN);
+	return NULL;
+}
+
+TEST_F(trace, nobody_joins_before_the_end)
+{
+	struct storm storm;
+
+	for (int i = 0; i < STORMS; i++) {
+		storm_start(&storm, join_until_it_ends,
+			    ctx_export(self->fd, self->id, JOIN,
+				       CORO_EXPORT_F_NONBLOCK));
+		EXPECT_EQ(0, ctx_finish(self->fd, self->id, 5));
+		want(self, "target_finish", " id=%llu result=5", ID);
+		pthread_join(storm.thread, NULL);
+		EXPECT_EQ(5, storm.end);
+		want(self, "target_join", " id=%llu result=5", ID);
+		EXPECT_EQ(1, ctx_free(self->fd, &self->id, 1, 0));
+		want(self, "context_free", " id=%llu", ID);
+		ASSERT_EQ(0, ctx_alloc_one(self->fd, &self->id, 0));
+		want(self, "context_alloc", " id=%llu", ID);
+		close(storm.fd);
+		AS_WANTED();
+	}
 }
 
 TEST_F(trace, handle_shows_the_number_of_its_scheduler)
