@@ -216,7 +216,7 @@ DECLARE_EVENT_CLASS(coro_worker,
 	TP_fast_assign(
 		__entry->sched = wrk->sched->number;
 		__entry->worker = wrk->slot->id;
-		__entry->tid = wrk->task->pid;
+		__entry->tid = wrk->tid;
 	),
 	TP_printk("sched=%llu worker=%u tid=%d", __entry->sched,
 		  __entry->worker, __entry->tid)

@@ -174,6 +174,7 @@ static int coro_worker_attach_locked(struct coro_sched *sched,
 	wrk->sched = coro_sched_get(sched);
 	wrk->slot = slot;
 	wrk->task = get_task_struct(current);
+	wrk->tid = current->pid;
 	wrk->watched = true;
 	INIT_WORK(&wrk->release, coro_worker_release);
 	coro_worker_renew_word(slot->shm);

@@ -29,6 +29,7 @@ struct coro_worker {
 	struct coro_sched *sched;	/* with a reference */
 	struct coro_slot *slot;
 	struct task_struct *task;	/* with a reference: to compare with */
+	pid_t tid;			/* constant: exec may change that of @task */
 	bool watched;			/* until exec or the end; by the thread alone */
 	/* Written by the thread as it leaves and comes back, with no lock. */
 	u64 word;			/* published by @asleep */

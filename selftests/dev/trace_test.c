@@ -407,4 +407,57 @@ TEST_F(trace, worker_that_ends_is_told)
 	AS_WANTED();
 }
 
+struct program {
+	struct crew crew; /* the first: hands have its address */
+	int pipe[2]; /* to tell who it is, before it is another */
+	long number;
+	pid_t tid;
+};
+
+static long attach_and_exec(struct hand *hand)
+{
+	struct program *p = (struct program *)hand->crew;
+	struct coro_attach_args args;
+
+	p->tid = (pid_t)syscall(SYS_gettid);
+	if (wrk_attach(p->crew.s.fd, &args) ||
+	    write(p->pipe[1], p, sizeof(*p)) != sizeof(*p))
+		return 1;
+	return exec_role('o', STDOUT_FILENO);
+}
+
+static long exec_in_a_thread(void *arg)
+{
+	struct program *p = arg;
+	struct hand hand;
+
+	MUST(0, crew_new(&p->crew));
+	p->number = fdinfo_get(getpid(), p->crew.s.fd, "coro-sched");
+	hand_start(&hand, &p->crew, attach_and_exec);
+	return hand_join(&hand);
+}
+
+/* Which makes the number of its thread that of the process. */
+TEST_F(trace, worker_that_executes_a_program_has_one_number)
+{
+	long uses = module_uses();
+	char line[128];
+	struct program p;
+
+	ASSERT_EQ(0, pipe2(p.pipe, O_CLOEXEC));
+	EXPECT_EQ(0, in_child(exec_in_a_thread, &p));
+	ASSERT_EQ((ssize_t)sizeof(p), read(p.pipe[0], &p, sizeof(p)));
+	EXPECT_TRUE(uses_become(uses));
+	self->number = p.number;
+	got(self);
+	snprintf(line, sizeof(line),
+		 "worker_attach: sched=%ld worker=0 tid=%d\n", p.number, p.tid);
+	EXPECT_NE(NULL, strstr(self->got, line));
+	snprintf(line, sizeof(line),
+		 "worker_detach: sched=%ld worker=0 tid=%d\n", p.number, p.tid);
+	EXPECT_NE(NULL, strstr(self->got, line));
+	close(p.pipe[0]);
+	close(p.pipe[1]);
+}
+
 TEST_HARNESS_MAIN
