@@ -231,7 +231,10 @@ DEFINE_EVENT(coro_worker, worker_detach,
 	TP_PROTO(const struct coro_worker *wrk),
 	TP_ARGS(wrk));
 
-/* Its thread was asleep for as long as the debounce in what it may be relieved of. */
+/*
+ * Its thread was asleep for as long as the debounce, or has ended, in what it may be
+ * relieved of.
+ */
 DEFINE_EVENT(coro_worker, handoff_block,
 	TP_PROTO(const struct coro_worker *wrk),
 	TP_ARGS(wrk));

@@ -328,6 +328,28 @@ out:
 	ring_exit(&r);
 }
 
+TEST_F(trace, command_that_may_not_wait_has_its_completion_alone)
+{
+	struct coro_event events[1];
+	struct coro_uring_args args =
+		args_park(self->id, events, 1, CORO_NO_DEADLINE);
+	struct ring r;
+
+	ASSERT_EQ(0, ring_init(&r, 0, false, false));
+	ring_cmd(&r, self->fd, CORO_URING_PARK, &args, TAG_A);
+	if (!ring_parks(_metadata, &r, &self->crew.s, TAG_A))
+		goto out;
+	want(self, "wait_park", " id=%llu kind=park user_data=%d", ID, TAG_A);
+	ring_cmd(&r, self->fd, CORO_URING_PARK, &args, TAG_B);
+	EXPECT_EQ(0, ring_submit(&r));
+	EXPECT_EQ(-EBUSY, ring_wait(&r, TAG_B));
+	want(self, "wait_complete", " id=%llu kind=park user_data=%d res=%d",
+	     ID, TAG_B, -EBUSY);
+out:
+	AS_WANTED();
+	ring_exit(&r);
+}
+
 TEST_F(trace, command_that_is_withdrawn_is_told)
 {
 	struct coro_result result;
