@@ -517,13 +517,17 @@ static int coro__crew_grow(struct coro__crew *crew)
 	unsigned int limit = coro__blocking_limit();
 	int saved = errno;
 	int err = -EAGAIN;
+	int cancels;
 
+	/* It waits with the lock, which the end of a cancelled thread takes. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancels);
 	pthread_mutex_lock(&crew->lock);
 	if (crew->nr_hands <= limit && !crew->full) {
 		err = coro__crew_start_locked(crew);
 		crew->full = err;
 	}
 	pthread_mutex_unlock(&crew->lock);
+	pthread_setcancelstate(cancels, NULL);
 	errno = saved;
 	return err;
 }
