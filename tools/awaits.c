@@ -132,6 +132,14 @@ static const char *ctl_awaits_words(uint32_t kind)
 						       "something unknown";
 }
 
+const char *ctl_awaits_name(uint32_t kind)
+{
+	const char *words = ctl_awaits_words(kind);
+	const char *last = strrchr(words, ' ');
+
+	return last ? last + 1 : words;
+}
+
 /* The coroutine whose id it awaits. */
 static struct ctl_coro *ctl_awaits_by_id(const struct ctl_snapshot *s,
 					 const struct ctl_coro *c)
@@ -261,15 +269,13 @@ void ctl_awaits_json(struct ctl_look *l, const struct ctl_coro *c,
 		     struct ctl_json *j)
 {
 	const uint64_t arg = c->shm.awaits;
-	const char *words = ctl_awaits_words(c->shm.awaits_kind);
-	const char *last = strrchr(words, ' ');
 
 	if (c->shm.state != CORO_STATE_SUSPENDED) {
 		ctl_json_text(j, "awaits", NULL);
 		return;
 	}
 	ctl_json_open(j, "awaits", '{');
-	ctl_json_text(j, "kind", last ? last + 1 : words);
+	ctl_json_text(j, "kind", ctl_awaits_name(c->shm.awaits_kind));
 	switch (c->shm.awaits_kind) {
 	case CORO_AWAITS_CONTEXT:
 		ctl_json_awaited(l, c, j);

@@ -16,7 +16,7 @@ _coroctl()
 		;;
 	esac
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'ps tree stack leaks' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'ps tree stack leaks stat' -- "$cur")
 	elif [ "$command" = stack ] && [ "$COMP_CWORD" -gt 2 ]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(coroctl ps "${COMP_WORDS[2]}" 2>/dev/null |
 			awk 'NR > 1 { sub(".*:", "", $3); print $3 }')" -- "$cur")

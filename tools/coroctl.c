@@ -10,10 +10,7 @@
 #include <time.h>
 
 static const struct ctl_command *const ctl_commands[] = {
-	&ctl_ps,
-	&ctl_tree,
-	&ctl_stack,
-	&ctl_leaks,
+	&ctl_ps, &ctl_tree, &ctl_stack, &ctl_leaks, &ctl_stat,
 };
 
 #define CTL_NR_COMMANDS (sizeof(ctl_commands) / sizeof(*ctl_commands))

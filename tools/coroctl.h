@@ -34,7 +34,8 @@ struct ctl_command {
 /* Of commands that have no others. */
 #define CTL_LETTERS "jhV"
 
-extern const struct ctl_command ctl_ps, ctl_tree, ctl_stack, ctl_leaks;
+extern const struct ctl_command ctl_ps, ctl_tree, ctl_stack, ctl_leaks,
+	ctl_stat;
 
 /* A process whose coroutines were read. */
 struct ctl_look {
@@ -80,6 +81,8 @@ void ctl_coro_print(struct ctl_look *l, const struct ctl_coro *c, FILE *to);
 /* Its id, name and state, into the object that is open. */
 void ctl_coro_json(const struct ctl_coro *c, struct ctl_json *j);
 
+/* An enum coro_awaits in a word. */
+const char *ctl_awaits_name(uint32_t kind);
 /* What it waits for; nothing if it is not SUSPENDED. */
 void ctl_awaits_print(struct ctl_look *l, const struct ctl_coro *c, FILE *to);
 /* Into the object that is open, under "awaits". */

@@ -55,13 +55,6 @@ struct coro__act {
 	struct coro__scope *scope; /* that the driver is in, if it is a task */
 };
 
-/* What was measured of turns, as struct coro_meter tells it. */
-struct coro__figures {
-	uint64_t turns, measured;
-	uint64_t run_ns, run_max_ns;
-	uint64_t ready_ns, ready_max_ns;
-};
-
 /* A coroutine that was handed to a loop. */
 struct coro__task {
 	struct coro__loop *loop; /* NULL until coro_start(); then for good */

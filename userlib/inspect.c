@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "loop.h"
+#include "meter.h"
 #include "report.h"
 #include "root.h"
 #include "sched.h"
@@ -41,6 +42,9 @@ struct coro__root coro__root __attribute__((used, visibility("hidden"))) = {
 	.wait_arms = offsetof(struct coro__ticket, arms) -
 		     offsetof(struct coro__ticket, wait),
 	.arm_also = offsetof(struct coro__arm, also),
+	.loop_meter = offsetof(struct coro__loop, meter),
+	.meter_total = offsetof(struct coro__meter, total),
+	.meter_times = offsetof(struct coro__meter, times),
 };
 
 /* Its type is CORO__ROOT_TYPE. */

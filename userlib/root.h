@@ -58,6 +58,16 @@ struct coro__root {
 	uint32_t wait_armed; /* a bool: it has a deadline */
 	uint32_t wait_arms; /* of who waits for a lock: a list, one for each object */
 	uint32_t arm_also; /* the next in it, or NULL */
+	uint32_t loop_meter; /* of what is at coro_task_loop: what it measures, or NULL */
+	uint32_t meter_total; /* struct coro__figures */
+	uint32_t meter_times; /* struct coro_meter_times */
+};
+
+/* What was measured of turns, as struct coro_meter tells it. */
+struct coro__figures {
+	uint64_t turns, measured;
+	uint64_t run_ns, run_max_ns;
+	uint64_t ready_ns, ready_max_ns;
 };
 
 #endif /* CORO_USERLIB_ROOT_H */

@@ -5,6 +5,7 @@
 usage: target_test.py PROGRAM...
 """
 
+import collections
 import contextlib
 import json
 import os
@@ -23,7 +24,7 @@ SECONDS = 100
 SLOW = "CORO_TEST_SLOWDOWN" in os.environ
 MANY, LOOKS = (2000, 8) if SLOW else (100000, 100)
 NOBODY = 65534
-LOOK = (["ps"], ["tree"], ["stack"], ["leaks", "--seconds", "0.02"])
+LOOK = (["ps"], ["tree"], ["stack"], ["leaks", "--seconds", "0.02"], ["stat"])
 
 # Of target.c: which function a coroutine of that name has.
 CHURNING = {"main": "churn", **{name: name for name in ("churns", "mixes", "short_one", "other_one")}}
@@ -54,10 +55,11 @@ class Said:
 
 
 @contextlib.contextmanager
-def target(program, *how, user=None):
+def target(program, *how, user=None, env=None):
     """A program that is ready to be looked at."""
     drop = (lambda: (os.setgid(user), os.setuid(user))) if user is not None else None
-    with subprocess.Popen([program, *how], text=True, stdout=subprocess.PIPE, preexec_fn=drop) as child:
+    env = {**os.environ, **(env or {})}
+    with subprocess.Popen([program, *how], text=True, stdout=subprocess.PIPE, preexec_fn=drop, env=env) as child:
         try:
             assert child.stdout.readline() == "ready\n"
             yield child.pid
@@ -218,6 +220,42 @@ def no_leak_is_told_of_a_loop_that_hangs(program):
 
 
 # DIA-09, DIA-13
+def stat_counts_as_the_list_does(program):
+    with target(program, "hang") as pid:
+        found = coroutines(pid)
+        (one,) = Said("stat", "--json", pid).json()["schedulers"]
+        assert one["meter"] is None and one["thread"] == pid and one["coroutines"] == len(found)
+        states = collections.Counter(c["state"] for c in found)
+        assert {state: n for state, n in one["states"].items() if n} == states, one
+        # Who ticks sleeps now and has a turn then.
+        waits = collections.Counter(c["awaits"]["kind"] for c in found if c["awaits"] and c["name"] != "ticks")
+        more = collections.Counter(one["awaits"]) - waits
+        assert sum(more.values()) <= 1 and not waits - collections.Counter(one["awaits"]), (one, waits)
+        said = Said("stat", pid)
+        assert said.code == 0 and f"thread {pid}, {len(found)} coroutines: " in said.out, said.out
+        assert re.search(r"^  awaits: .*\b2 lock\b", said.out, re.M) and "CORO_METER=1" in said.out, said.out
+
+
+def stat_shows_what_was_measured(program):
+    with target(program, "churn", env={"CORO_METER": "1"}) as pid:
+        (one,) = Said("stat", "--json", pid).json()["schedulers"]
+        (other,) = Said("stat", "--json", pid).json()["schedulers"]
+        assert 0 < one["meter"]["turns"] < other["meter"]["turns"]
+        for m in one["meter"], other["meter"]:
+            assert 0 < m["measured"] <= m["turns"]
+            for what in "run", "ready":
+                # One may have been measured while its figures were read.
+                assert len(m[what + "_times"]) == 40 and sum(m[what + "_times"]) >= m["measured"] - 1, m
+                longest = max(n for n, times in enumerate(m[what + "_times"]) if times)
+                assert 2**longest <= max(2 * m[what + "_max_ns"], 1) and m[what + "_max_ns"] <= m[what + "_ns"], m
+            # Many are ready at a time, so that is longer by far.
+            run, ready = (sum(times << n for n, times in enumerate(m[what])) for what in ("run_times", "ready_times"))
+            assert run < ready and m["run_ns"] < m["ready_ns"], m
+        said = Said("stat", pid)
+        assert said.code == 0 and re.search(r"^  \d+ turns, \d+ measured; ran \S+ [mu]?s \(longest \S+ [mu]?s\)", said.out, re.M)
+        assert re.search(r"^ +at least +ran +was ready\n +[\d.]+ [num]?s +\d+ +\d+$", said.out, re.M), said.out
+
+
 def stack_shows_the_line_that_hangs(program):
     if not has_debug_info(program):
         return
@@ -344,7 +382,7 @@ def strangers_are_told_what_to_do(program):
         stranger = {"user": NOBODY, "tool": tool}
         pid = targets.enter_context(target(program, "hang"))
         theirs = targets.enter_context(target(theirs, "hang", user=NOBODY))
-        for command in "ps", "tree", "stack", "leaks":
+        for command in "ps", "tree", "stack", "leaks", "stat":
             said = Said(command, pid, **stranger)
             assert said.only_complains(f"process {pid}:", "be its user or root", "ptrace"), said.err
         said = Said("ps", "--json", **stranger)
@@ -362,7 +400,7 @@ def all_processes_are_listed(program):
 
 def process_without_coroutines_is_told(program):
     assert Said("ps", os.getpid()).only_complains("no coroutines of libcoro")
-    for command in "tree", "leaks":
+    for command in "tree", "leaks", "stat":
         assert Said(command, os.getpid()).only_complains("no coroutines of libcoro")
     with target(program, "hang") as pid:
         said = Said("ps", "--json", os.getpid(), pid)
@@ -374,12 +412,12 @@ def process_without_coroutines_is_told(program):
 def process_that_is_not_there_is_told(_):
     with subprocess.Popen([CTL, "--version"], stdout=subprocess.DEVNULL) as child:
         child.wait()
-    for command in "ps", "tree", "stack", "leaks":
+    for command in "ps", "tree", "stack", "leaks", "stat":
         assert Said(command, child.pid).only_complains("there is none, or it has ended")
 
 
 def wrong_usage_is_explained(_):
-    for args in ([], ["nothing"], ["tree"], ["tree", "1", "2"], ["stack"], ["ps", "-x"], ["--x"], ["leaks"],
+    for args in ([], ["nothing"], ["tree"], ["tree", "1", "2"], ["stack"], ["ps", "-x"], ["--x"], ["leaks"], ["stat"],
                  ["leaks", "1", "2"], ["leaks", "-s"], ["tree", "-s1", "1"]):  # fmt: skip
         said = Said(*args)
         assert said.code == 2 and not said.out and "coroctl" in said.err, (args, said.err)
@@ -393,7 +431,7 @@ def wrong_usage_is_explained(_):
 
 
 def help_and_version_are_printed(_):
-    for command in [], ["ps"], ["tree"], ["stack"], ["leaks"]:
+    for command in [], ["ps"], ["tree"], ["stack"], ["leaks"], ["stat"]:
         said = Said(*command, "--help")
         assert said.code == 0 and said.out.startswith("usage: coroctl") and "Exit codes:" in said.out
         assert re.fullmatch(r"coroctl [\d.]+\n", Said(*command, "--version").out)
@@ -451,6 +489,7 @@ OF_EACH = (
     list_tells_state_and_what_is_awaited, list_tells_who_made_it_and_where, odd_names_are_escaped,
     deadlock_is_named_as_a_cycle, tree_has_chains_and_children, stack_shows_the_line_that_hangs,
     stack_ends_at_the_entry, hung_loop_is_looked_at, no_entry_is_taken_in_halves,
+    stat_counts_as_the_list_does, stat_shows_what_was_measured,
     no_cycle_is_seen_where_none_is, leaks_are_told_with_their_reasons, leaks_are_told_in_words,
     no_leak_is_told_where_none_is, no_leak_is_told_of_a_loop_that_hangs, stacks_of_those_that_go_on_are_whole,
     schedulers_that_come_and_go_are_survived,
