@@ -11,12 +11,13 @@ _coroctl()
 	case $cur in
 	-*)
 		[ "$command" = leaks ] && own=--seconds
+		[ "$command" = top ] && own='--seconds --count'
 		mapfile -t COMPREPLY < <(compgen -W "--json $own --help --version" -- "$cur")
 		return
 		;;
 	esac
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'ps tree stack leaks stat' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'ps tree stack leaks stat top' -- "$cur")
 	elif [ "$command" = stack ] && [ "$COMP_CWORD" -gt 2 ]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(coroctl ps "${COMP_WORDS[2]}" 2>/dev/null |
 			awk 'NR > 1 { sub(".*:", "", $3); print $3 }')" -- "$cur")

@@ -10,7 +10,7 @@
 #include <time.h>
 
 static const struct ctl_command *const ctl_commands[] = {
-	&ctl_ps, &ctl_tree, &ctl_stack, &ctl_leaks, &ctl_stat,
+	&ctl_ps, &ctl_tree, &ctl_stack, &ctl_leaks, &ctl_stat, &ctl_top,
 };
 
 #define CTL_NR_COMMANDS (sizeof(ctl_commands) / sizeof(*ctl_commands))
@@ -194,6 +194,20 @@ static bool ctl_parse_seconds(const char *text, int64_t *ret_ns)
 	return true;
 }
 
+static bool ctl_parse_count(const char *text, unsigned long *ret_count)
+{
+	char *end;
+
+	errno = 0;
+	*ret_count = strtoul(text, &end, 10);
+	if (*text >= '1' && *text <= '9' && !*end && !errno)
+		return true;
+	fprintf(stderr,
+		"coroctl: \"%s\" is no count, which is a number from 1 up\n",
+		text);
+	return false;
+}
+
 static int ctl_options_help(const struct ctl_command *cmd)
 {
 	fprintf(stderr, "Try \"coroctl%s%s --help\".\n", cmd ? " " : "",
@@ -209,6 +223,7 @@ static int ctl_options_parse(int argc, char **argv,
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
 		{ "seconds", required_argument, NULL, 's' },
+		{ "count", required_argument, NULL, 'n' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
@@ -231,6 +246,10 @@ static int ctl_options_parse(int argc, char **argv,
 			break;
 		case 's':
 			if (!ctl_parse_seconds(optarg, &o->apart_ns))
+				return CTL_FAILED;
+			break;
+		case 'n':
+			if (!ctl_parse_count(optarg, &o->count))
 				return CTL_FAILED;
 			break;
 		case 'h':

@@ -18,7 +18,8 @@ enum ctl_exit {
 
 struct ctl_options {
 	bool json;
-	int64_t apart_ns; /* of leaks: from one look to the next */
+	int64_t apart_ns; /* of leaks and top: from one look to the next */
+	unsigned long count; /* of top: how many tables; 0 for no end */
 };
 
 struct ctl_command {
@@ -35,7 +36,7 @@ struct ctl_command {
 #define CTL_LETTERS "jhV"
 
 extern const struct ctl_command ctl_ps, ctl_tree, ctl_stack, ctl_leaks,
-	ctl_stat;
+	ctl_stat, ctl_top;
 
 /* A process whose coroutines were read. */
 struct ctl_look {

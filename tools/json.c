@@ -133,3 +133,17 @@ void ctl_print_column(FILE *to, const char *text, size_t width)
 		putc_unlocked(' ', to);
 	putc_unlocked(' ', to);
 }
+
+void ctl_print_ns(FILE *to, uint64_t ns)
+{
+	static const char *const units[] = { "ns", "us", "ms" };
+	double value = (double)ns;
+	size_t unit = 0;
+
+	while (value >= 1000 && unit < 3) {
+		value /= 1000;
+		unit++;
+	}
+	fprintf(to, unit ? "%.3g %s" : "%.0f %s", value,
+		unit < 3 ? units[unit] : "s");
+}

@@ -26,4 +26,7 @@ void ctl_json_hex(struct ctl_json *j, const char *key, uint64_t value);
 void ctl_print_text(FILE *to, const char *text);
 void ctl_print_column(FILE *to, const char *text, size_t width);
 
+/* A time in three digits and a unit. */
+void ctl_print_ns(FILE *to, uint64_t ns);
+
 #endif /* CORO_TOOLS_JSON_H */

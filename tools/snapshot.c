@@ -226,6 +226,12 @@ void ctl_snapshot_free(struct ctl_snapshot *s)
 	free(s->coros);
 }
 
+unsigned int ctl_sched_thread(const struct ctl_snapshot *s,
+			      const struct ctl_sched *sched)
+{
+	return sched->nr ? s->coros[sched->first].shm.worker : 0;
+}
+
 bool ctl_coro_same(const struct ctl_snapshot *s, const struct ctl_coro *c)
 {
 	struct coro_shm_context now;

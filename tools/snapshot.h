@@ -42,6 +42,10 @@ void *ctl_grow(void *array, size_t nr, size_t size);
 int ctl_snapshot_take(struct ctl_snapshot *s, const struct ctl_process *p);
 void ctl_snapshot_free(struct ctl_snapshot *s);
 
+/* The thread that ran its coroutines last, or 0. */
+unsigned int ctl_sched_thread(const struct ctl_snapshot *s,
+			      const struct ctl_sched *sched);
+
 /* Reads it anew: false if it is not as it was. */
 bool ctl_coro_same(const struct ctl_snapshot *s, const struct ctl_coro *c);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* coroctl stat: how many coroutines do what, and what their loops measured. */
-#include <coro/meter.h>
 #include <errno.h>
 
 #include "coroctl.h"
+#include "meter.h"
 
 #define CTL_STATES (CORO_STATE_CLOSED + 1)
 /* Kinds of waits, with room for those of newer libraries. */
@@ -12,14 +12,6 @@
 struct ctl_counts {
 	unsigned int states[CTL_STATES];
 	unsigned int kinds[CTL_KINDS];
-};
-
-/* What the loop of a scheduler measured. */
-struct ctl_meter {
-	bool has_loop;
-	bool measures;
-	struct coro__figures total;
-	struct coro_meter_times times;
 };
 
 static struct ctl_counts ctl_count(const struct ctl_snapshot *s,
@@ -38,64 +30,12 @@ static struct ctl_counts ctl_count(const struct ctl_snapshot *s,
 	return n;
 }
 
-static void ctl_meter_copy(const struct ctl_process *p,
-			   const struct coro__root *r, uint64_t loop,
-			   struct ctl_meter *m)
-{
-	uint64_t at = ctl_process_word(p, loop + r->loop_meter);
-
-	m->measures = at &&
-		      !ctl_process_read(p, at + r->meter_total, &m->total,
-					sizeof(m->total)) &&
-		      !ctl_process_read(p, at + r->meter_times, &m->times,
-					sizeof(m->times));
-}
-
-/* A coroutine of it that has not ended says that the loop was there all the time. */
-static bool ctl_meter_by(const struct ctl_snapshot *s, struct ctl_coro *c,
-			 struct ctl_meter *m)
-{
-	const struct coro__root *r = &c->sched->root;
-	uint64_t loop = ctl_coro_word(s, c, r->coro_task_loop);
-
-	if (!loop || ctl_coro_state(c) == CORO_STATE_CLOSED)
-		return false;
-	ctl_meter_copy(s->process, r, loop, m);
-	return ctl_coro_again(s, c) && ctl_coro_state(c) != CORO_STATE_CLOSED &&
-	       ctl_coro_word(s, c, r->coro_task_loop) == loop;
-}
-
-static void ctl_meter_read(const struct ctl_snapshot *s,
-			   const struct ctl_sched *sched, struct ctl_meter *m)
-{
-	m->has_loop = false;
-	for (size_t i = 0; i < sched->nr && !m->has_loop; i++) {
-		struct ctl_coro c = s->coros[sched->first + i];
-
-		m->has_loop = ctl_meter_by(s, &c, m);
-	}
-}
-
 /* Names of states as ps has them. */
 static const char *ctl_stat_state(unsigned int state)
 {
 	const struct ctl_coro c = { .shm.state = (__u8)state };
 
 	return ctl_state_name(&c);
-}
-
-static void ctl_ns_print(FILE *to, uint64_t ns)
-{
-	static const char *const units[] = { "ns", "us", "ms" };
-	double value = (double)ns;
-	size_t unit = 0;
-
-	while (value >= 1000 && unit < 3) {
-		value /= 1000;
-		unit++;
-	}
-	fprintf(to, unit ? "%.3g %s" : "%.0f %s", value,
-		unit < 3 ? units[unit] : "s");
 }
 
 static void ctl_stat_counts(const struct ctl_counts *n, FILE *to)
@@ -130,7 +70,7 @@ static void ctl_stat_times(const struct coro_meter_times *t, FILE *to)
 		f = fmemopen(least, sizeof(least), "w");
 		if (!f)
 			continue;
-		ctl_ns_print(f, i ? UINT64_C(1) << i : 0);
+		ctl_print_ns(f, i ? UINT64_C(1) << i : 0);
 		fclose(f);
 		fprintf(to, "  %12s %12" PRIu64 " %12" PRIu64 "\n", least,
 			t->run[i], t->ready[i]);
@@ -141,9 +81,9 @@ static void ctl_stat_sum(const char *what, uint64_t ns, uint64_t max_ns,
 			 FILE *to)
 {
 	fprintf(to, "; %s ", what);
-	ctl_ns_print(to, ns);
+	ctl_print_ns(to, ns);
 	fputs(" (longest ", to);
-	ctl_ns_print(to, max_ns);
+	ctl_print_ns(to, max_ns);
 	putc(')', to);
 }
 
@@ -166,12 +106,6 @@ static void ctl_stat_meter(const struct ctl_meter *m, FILE *to)
 	ctl_stat_times(&m->times, to);
 }
 
-static unsigned int ctl_stat_thread(const struct ctl_snapshot *s,
-				    const struct ctl_sched *sched)
-{
-	return sched->nr ? s->coros[sched->first].shm.worker : 0;
-}
-
 static void ctl_stat_text(const struct ctl_snapshot *s,
 			  const struct ctl_sched *sched, FILE *to)
 {
@@ -180,7 +114,7 @@ static void ctl_stat_text(const struct ctl_snapshot *s,
 
 	ctl_meter_read(s, sched, &m);
 	fprintf(to, "scheduler %" PRIu64 ", thread %u, %zu coroutines",
-		sched->serial, ctl_stat_thread(s, sched), sched->nr);
+		sched->serial, ctl_sched_thread(s, sched), sched->nr);
 	ctl_stat_counts(&n, to);
 	ctl_stat_meter(&m, to);
 }
@@ -223,7 +157,7 @@ static void ctl_stat_object(const struct ctl_snapshot *s,
 	ctl_meter_read(s, sched, &m);
 	ctl_json_open(j, NULL, '{');
 	ctl_json_number(j, "scheduler", (int64_t)sched->serial);
-	ctl_json_number(j, "thread", ctl_stat_thread(s, sched));
+	ctl_json_number(j, "thread", ctl_sched_thread(s, sched));
 	ctl_json_number(j, "coroutines", (int64_t)sched->nr);
 	ctl_json_open(j, "states", '{');
 	for (unsigned int i = 1; i < CTL_STATES; i++)

@@ -42,6 +42,7 @@ struct coro__root coro__root __attribute__((used, visibility("hidden"))) = {
 	.wait_arms = offsetof(struct coro__ticket, arms) -
 		     offsetof(struct coro__ticket, wait),
 	.arm_also = offsetof(struct coro__arm, also),
+	.coro_figures = offsetof(struct coro, task.figures),
 	.loop_meter = offsetof(struct coro__loop, meter),
 	.meter_total = offsetof(struct coro__meter, total),
 	.meter_times = offsetof(struct coro__meter, times),

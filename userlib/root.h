@@ -58,6 +58,7 @@ struct coro__root {
 	uint32_t wait_armed; /* a bool: it has a deadline */
 	uint32_t wait_arms; /* of who waits for a lock: a list, one for each object */
 	uint32_t arm_also; /* the next in it, or NULL */
+	uint32_t coro_figures; /* struct coro__figures, if that loop measures */
 	uint32_t loop_meter; /* of what is at coro_task_loop: what it measures, or NULL */
 	uint32_t meter_total; /* struct coro__figures */
 	uint32_t meter_times; /* struct coro_meter_times */

@@ -7,14 +7,20 @@ usage: target_test.py PROGRAM...
 
 import collections
 import contextlib
+import fcntl
 import json
 import os
+import pty
 import re
+import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(HERE, "..", "..", "build")
@@ -24,7 +30,7 @@ SECONDS = 100
 SLOW = "CORO_TEST_SLOWDOWN" in os.environ
 MANY, LOOKS = (2000, 8) if SLOW else (100000, 100)
 NOBODY = 65534
-LOOK = (["ps"], ["tree"], ["stack"], ["leaks", "--seconds", "0.02"], ["stat"])
+LOOK = (["ps"], ["tree"], ["stack"], ["leaks", "--seconds", "0.02"], ["stat"], ["top", "-n", "1", "-s", "0.02"])
 
 # Of target.c: which function a coroutine of that name has.
 CHURNING = {"main": "churn", **{name: name for name in ("churns", "mixes", "short_one", "other_one")}}
@@ -256,6 +262,106 @@ def stat_shows_what_was_measured(program):
         assert re.search(r"^ +at least +ran +was ready\n +[\d.]+ [num]?s +\d+ +\d+$", said.out, re.M), said.out
 
 
+def tables(said):
+    """Of what top printed: lines of schedulers, and the columns of the rows."""
+    assert said.code == 0 and not said.err, said.err
+    for text in said.out.split("coroctl top: process ")[1:]:
+        head, rows = text.split("AWAITS\n")
+        yield head.splitlines()[1:-1], [row.split() for row in re.sub(r"(\d) ([num]?s)\b", r"\1\2", rows).splitlines()]
+
+
+def top_shows_who_runs_most(program):
+    with target(program, "churn", env={"CORO_METER": "1"}) as pid:
+        found = list(tables(Said("top", "--count", "2", "--seconds", "0.2", pid)))
+        assert len(found) == 2
+        for (loop,), rows in found:
+            assert re.search(rf"^scheduler 1, thread {pid}: {len(rows)} coroutines, [1-9]\d* turns/s, running +[\d.]+% ready", loop)
+            assert len(rows) >= 17 and len({row[0] for row in rows}) == len(rows), rows
+            run = [float(row[2].rstrip("%")) for row in rows]
+            assert run == sorted(run, reverse=True) and run[0] > 0, rows
+            assert sum(float(row[3]) for row in rows) > 0, rows
+        lines = Said("top", "--json", "-n", "2", "-s", "0.1", pid).out.splitlines()
+        for one in map(json.loads, lines):
+            (loop,) = one["schedulers"]
+            assert one["pid"] == pid and loop["turns_per_second"] > 0 and loop["ready_ns"] > 0
+            # By a thread that has no more than all of the time, but for what an estimate may be wrong.
+            assert 0 < loop["run_ppm"] < 2000000, loop
+            churns = [c for c in one["coroutines"] if c["name"] == "churns"]
+            assert len(churns) == 8 and sum(c["turns_per_second"] for c in churns) > 0
+            (main,) = [c for c in one["coroutines"] if c["name"] == "main"]
+            assert main["turns_per_second"] == 0 and main["run_ppm"] == 0 and main["awaits"]["kind"] == "time"
+        assert len(lines) == 2
+
+
+def top_counts_turns_where_none_is_measured(program):
+    with target(program, "hang") as pid:
+        (((loop,), rows),) = tables(Said("top", "-n", "1", "-s", "0.3", pid))
+        assert "running      - ready         -" in loop and all(row[2] == "-" and row[4] == "-" for row in rows), loop
+        assert float(rows[0][3]) > 0 and "ticks" in rows[0] and rows[1][3] == "0", rows
+        one = Said("top", "--json", "-n", "1", "-s", "0.1", pid).json()
+        assert not any("run_ppm" in c for c in one["coroutines"] + one["schedulers"])
+
+
+class Terminal:
+    """What a command shows on a terminal of so many lines, and what is typed there."""
+
+    def __init__(self, lines, *args, term="xterm"):
+        self.pid, self.fd = pty.fork()
+        if not self.pid:
+            os.environ["TERM"] = term
+            self.resize(lines, 0)
+            os.execv(CTL, [CTL, *map(str, args)])
+
+    def resize(self, lines, fd=None):
+        fcntl.ioctl(self.fd if fd is None else fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, 100, 0, 0))
+
+    def read_until(self, pattern):
+        out = b""
+        while not re.search(pattern, out, re.S):
+            assert select.select([self.fd], [], [], SECONDS)[0], out
+            try:
+                out += os.read(self.fd, 65536)
+            except OSError:
+                raise AssertionError(f"no {pattern} in {out}") from None
+        return out
+
+    def type(self, keys):
+        os.write(self.fd, keys)
+
+    def end(self):
+        out = b""
+        with contextlib.suppress(OSError):
+            while data := os.read(self.fd, 65536):
+                out += data
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1]), out
+
+
+def top_lives_on_a_terminal(program):
+    # The virtual machine has none.
+    if SLOW:
+        return
+    with target(program, "churn", env={"CORO_METER": "1"}) as pid:
+        screen = Terminal(4, "top", "-s", "0.2", pid)
+        screen.read_until(rb"process %d.*READY" % pid)
+        for key in b"t", b"w", b"r", b"x", b"\x1bOB", b"\x1b[6~", b"\x1b[5~", b"\x1bOA", b"i", *[b"\x1bOB"] * 3:
+            screen.type(key)
+            time.sleep(0.05)
+        # Lines that were not there are written whole. Three were scrolled away.
+        screen.resize(20)
+        shown = screen.read_until(rb"(1:0x[0-9a-f]+ .*){15}")
+        ids = [int(number, 16) & 0xFFFFFFFF for number in re.findall(rb"1:0x([0-9a-f]+) +(?:sus|run|cre|clo)", shown)]
+        assert len(ids) >= 15 and ids[:15] == sorted(ids[:15]) and ids[0] in (3, 4), ids
+        screen.type(b"q")
+        code, rest = screen.end()
+        assert code == 0 and b"\x1b[?1049l" in rest, (code, rest)
+        assert b"terminal cannot be used" in Terminal(4, "top", pid, term="none-such").end()[1]
+        screen = Terminal(24, "top", "-s", "0.2", pid)
+        screen.read_until(rb"TURNS/S")
+    code, rest = screen.end()
+    assert code == 2 and rest.index(b"\x1b[?1049l") < rest.index(b"it has ended"), (code, rest)
+
+
 def stack_shows_the_line_that_hangs(program):
     if not has_debug_info(program):
         return
@@ -382,7 +488,7 @@ def strangers_are_told_what_to_do(program):
         stranger = {"user": NOBODY, "tool": tool}
         pid = targets.enter_context(target(program, "hang"))
         theirs = targets.enter_context(target(theirs, "hang", user=NOBODY))
-        for command in "ps", "tree", "stack", "leaks", "stat":
+        for command in "ps", "tree", "stack", "leaks", "stat", "top":
             said = Said(command, pid, **stranger)
             assert said.only_complains(f"process {pid}:", "be its user or root", "ptrace"), said.err
         said = Said("ps", "--json", **stranger)
@@ -400,7 +506,7 @@ def all_processes_are_listed(program):
 
 def process_without_coroutines_is_told(program):
     assert Said("ps", os.getpid()).only_complains("no coroutines of libcoro")
-    for command in "tree", "leaks", "stat":
+    for command in "tree", "leaks", "stat", "top":
         assert Said(command, os.getpid()).only_complains("no coroutines of libcoro")
     with target(program, "hang") as pid:
         said = Said("ps", "--json", os.getpid(), pid)
@@ -412,12 +518,13 @@ def process_without_coroutines_is_told(program):
 def process_that_is_not_there_is_told(_):
     with subprocess.Popen([CTL, "--version"], stdout=subprocess.DEVNULL) as child:
         child.wait()
-    for command in "ps", "tree", "stack", "leaks", "stat":
+    for command in "ps", "tree", "stack", "leaks", "stat", "top":
         assert Said(command, child.pid).only_complains("there is none, or it has ended")
 
 
 def wrong_usage_is_explained(_):
-    for args in ([], ["nothing"], ["tree"], ["tree", "1", "2"], ["stack"], ["ps", "-x"], ["--x"], ["leaks"], ["stat"],
+    for args in ([], ["nothing"], ["tree"], ["tree", "1", "2"], ["stack"], ["ps", "-x"], ["--x"], ["leaks"], ["stat"], ["top"],
+                 ["top", "-n0", "1"],
                  ["leaks", "1", "2"], ["leaks", "-s"], ["tree", "-s1", "1"]):  # fmt: skip
         said = Said(*args)
         assert said.code == 2 and not said.out and "coroctl" in said.err, (args, said.err)
@@ -431,7 +538,7 @@ def wrong_usage_is_explained(_):
 
 
 def help_and_version_are_printed(_):
-    for command in [], ["ps"], ["tree"], ["stack"], ["leaks"], ["stat"]:
+    for command in [], ["ps"], ["tree"], ["stack"], ["leaks"], ["stat"], ["top"]:
         said = Said(*command, "--help")
         assert said.code == 0 and said.out.startswith("usage: coroctl") and "Exit codes:" in said.out
         assert re.fullmatch(r"coroctl [\d.]+\n", Said(*command, "--version").out)
@@ -489,7 +596,8 @@ OF_EACH = (
     list_tells_state_and_what_is_awaited, list_tells_who_made_it_and_where, odd_names_are_escaped,
     deadlock_is_named_as_a_cycle, tree_has_chains_and_children, stack_shows_the_line_that_hangs,
     stack_ends_at_the_entry, hung_loop_is_looked_at, no_entry_is_taken_in_halves,
-    stat_counts_as_the_list_does, stat_shows_what_was_measured,
+    stat_counts_as_the_list_does, stat_shows_what_was_measured, top_shows_who_runs_most,
+    top_counts_turns_where_none_is_measured,
     no_cycle_is_seen_where_none_is, leaks_are_told_with_their_reasons, leaks_are_told_in_words,
     no_leak_is_told_where_none_is, no_leak_is_told_of_a_loop_that_hangs, stacks_of_those_that_go_on_are_whole,
     schedulers_that_come_and_go_are_survived,
@@ -497,7 +605,7 @@ OF_EACH = (
 OF_ONE = (
     many_are_listed, death_is_survived, strangers_are_told_what_to_do, all_processes_are_listed,
     process_without_coroutines_is_told, process_that_is_not_there_is_told, wrong_usage_is_explained,
-    help_and_version_are_printed, output_that_cannot_be_written_is_told, server_under_load_is_looked_at,
+    top_lives_on_a_terminal, help_and_version_are_printed, output_that_cannot_be_written_is_told, server_under_load_is_looked_at,
 )  # fmt: skip
 
 
