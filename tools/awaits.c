@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What a coroutine waits for, in words. */
 #include "coroctl.h"
+#include "graph.h"
 
 #include <arpa/inet.h>
 #include <stddef.h>
@@ -205,27 +206,52 @@ static void ctl_print_awaited(struct ctl_look *l, const struct ctl_coro *c,
 	ctl_print_text(to, found->shm.name);
 }
 
-static void ctl_print_time(int64_t left_ns, FILE *to)
+/* Until when it waits for something at most; 0 if for ever, or if that is not known. */
+static int64_t ctl_awaits_deadline(const struct ctl_snapshot *s,
+				   const struct ctl_coro *c)
+{
+	const struct coro__root *root = &c->sched->root;
+	const struct ctl_coro *task;
+	uint64_t wait, deadline;
+
+	switch (c->shm.awaits_kind) {
+	case CORO_AWAITS_NOTHING:
+	case CORO_AWAITS_RESUME:
+	case CORO_AWAITS_TURN:
+	/* If its task is parked, then in what that one waits for. */
+	case CORO_AWAITS_CONTEXT:
+	case CORO_AWAITS_TIMER:
+		return 0;
+	}
+	task = ctl_coro_task(s, c);
+	wait = task ? ctl_coro_word(s, task, root->coro_task_wait) : 0;
+	if (!wait ||
+	    !(uint8_t)ctl_process_word(s->process, wait + root->wait_armed))
+		return 0;
+	deadline = ctl_process_word(s->process, wait + root->wait_deadline);
+	return ctl_coro_same(s, c) ? (int64_t)deadline : 0;
+}
+
+static void ctl_print_left(const char *before, int64_t left_ns, FILE *to)
 {
 	int64_t ms = (left_ns < 0 ? -left_ns : left_ns) / (CTL_NS / 1000);
 
-	fprintf(to, "time, %s%" PRId64 ".%03" PRId64 " s%s",
+	fprintf(to, "%s %s%" PRId64 ".%03" PRId64 " s%s", before,
 		left_ns < 0 ? "" : "in ", ms / 1000, ms % 1000,
 		left_ns < 0 ? " ago" : "");
 }
 
-void ctl_awaits_print(struct ctl_look *l, const struct ctl_coro *c, FILE *to)
+static void ctl_print_what(struct ctl_look *l, const struct ctl_coro *c,
+			   FILE *to)
 {
 	const uint64_t arg = c->shm.awaits;
 
-	if (c->shm.state != CORO_STATE_SUSPENDED)
-		return;
 	switch (c->shm.awaits_kind) {
 	case CORO_AWAITS_CONTEXT:
 		ctl_print_awaited(l, c, to);
 		return;
 	case CORO_AWAITS_TIMER:
-		ctl_print_time((int64_t)arg - l->now_ns, to);
+		ctl_print_left("time,", (int64_t)arg - l->now_ns, to);
 		return;
 	case CORO_AWAITS_IO:
 		ctl_print_io(&l->process, arg, to);
@@ -240,6 +266,25 @@ void ctl_awaits_print(struct ctl_look *l, const struct ctl_coro *c, FILE *to)
 		ctl_place_print(ctl_symbols_place(&l->symbols, arg, false), to);
 	else
 		fprintf(to, "0x%" PRIx64, arg);
+}
+
+void ctl_awaits_print(struct ctl_look *l, const struct ctl_coro *c, FILE *to)
+{
+	int64_t deadline_ns;
+
+	if (c->shm.state != CORO_STATE_SUSPENDED)
+		return;
+	ctl_print_what(l, c, to);
+	deadline_ns = ctl_awaits_deadline(&l->snap, c);
+	if (deadline_ns)
+		ctl_print_left(", deadline", deadline_ns - l->now_ns, to);
+}
+
+static void ctl_json_deadline(const struct ctl_look *l, int64_t deadline_ns,
+			      struct ctl_json *j)
+{
+	ctl_json_number(j, "deadline_ns", deadline_ns);
+	ctl_json_number(j, "left_ns", deadline_ns - l->now_ns);
 }
 
 static void ctl_json_io(const struct ctl_process *p, uint64_t arg,
@@ -269,6 +314,7 @@ void ctl_awaits_json(struct ctl_look *l, const struct ctl_coro *c,
 		     struct ctl_json *j)
 {
 	const uint64_t arg = c->shm.awaits;
+	int64_t deadline_ns;
 
 	if (c->shm.state != CORO_STATE_SUSPENDED) {
 		ctl_json_text(j, "awaits", NULL);
@@ -281,8 +327,7 @@ void ctl_awaits_json(struct ctl_look *l, const struct ctl_coro *c,
 		ctl_json_awaited(l, c, j);
 		break;
 	case CORO_AWAITS_TIMER:
-		ctl_json_number(j, "deadline_ns", (int64_t)arg);
-		ctl_json_number(j, "left_ns", (int64_t)arg - l->now_ns);
+		ctl_json_deadline(l, (int64_t)arg, j);
 		break;
 	case CORO_AWAITS_IO:
 		ctl_json_io(&l->process, arg, j);
@@ -294,5 +339,8 @@ void ctl_awaits_json(struct ctl_look *l, const struct ctl_coro *c,
 		if (arg)
 			ctl_json_hex(j, "address", arg);
 	}
+	deadline_ns = ctl_awaits_deadline(&l->snap, c);
+	if (deadline_ns)
+		ctl_json_deadline(l, deadline_ns, j);
 	ctl_json_close(j, '}');
 }

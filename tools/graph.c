@@ -47,9 +47,8 @@ struct ctl_coro *ctl_mutex_holder(const struct ctl_snapshot *s,
 	return NULL;
 }
 
-/* The task that waits when @c does: it, or who awaits it without a loop in between. */
-static const struct ctl_coro *ctl_coro_task(const struct ctl_snapshot *s,
-					    const struct ctl_coro *c)
+const struct ctl_coro *ctl_coro_task(const struct ctl_snapshot *s,
+				     const struct ctl_coro *c)
 {
 	for (size_t i = 0; i < s->nr && c && !ctl_coro_is_task(s, c); i++) {
 		const uint32_t at = c->sched->root.coro_awaiter;

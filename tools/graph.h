@@ -43,6 +43,10 @@ bool ctl_lock_may_pass(const struct ctl_snapshot *s, const struct ctl_coro *c);
 /* Whether a loop runs it, or has yet to. */
 bool ctl_coro_is_task(const struct ctl_snapshot *s, const struct ctl_coro *c);
 
+/* The task that waits when @c does: it, or who awaits it without a loop in between; or NULL. */
+const struct ctl_coro *ctl_coro_task(const struct ctl_snapshot *s,
+				     const struct ctl_coro *c);
+
 /* Whether @from still awaits @to, and has done nothing else since it was read. */
 bool ctl_graph_holds(const struct ctl_graph *g, size_t from, size_t to);
 

@@ -39,6 +39,7 @@ struct coro__root coro__root __attribute__((used, visibility("hidden"))) = {
 	.coro_awaiter = offsetof(struct coro, awaiter),
 	.coro_task_wait = offsetof(struct coro, task.wait),
 	.wait_armed = offsetof(struct coro__wait, timer.armed),
+	.wait_deadline = offsetof(struct coro__wait, timer.deadline_ns),
 	.wait_arms = offsetof(struct coro__ticket, arms) -
 		     offsetof(struct coro__ticket, wait),
 	.arm_also = offsetof(struct coro__arm, also),

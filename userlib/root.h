@@ -55,7 +55,8 @@ struct coro__root {
 	uint32_t mutex_holder_id;
 	uint32_t coro_awaiter; /* who awaits it without a loop in between, or NULL */
 	uint32_t coro_task_wait; /* what it is parked in, or NULL */
-	uint32_t wait_armed; /* a bool: it has a deadline */
+	uint32_t wait_armed; /* a bool: it has a deadline, */
+	uint32_t wait_deadline; /* this one, of CLOCK_MONOTONIC unless its clock is virtual */
 	uint32_t wait_arms; /* of who waits for a lock: a list, one for each object */
 	uint32_t arm_also; /* the next in it, or NULL */
 	uint32_t coro_figures; /* struct coro__figures, if that loop measures */

@@ -115,6 +115,18 @@ def list_tells_state_and_what_is_awaited(program):
             assert 0 < c["stack_resident_bytes"] <= c["stack_peak_bytes"] < c["stack_size_bytes"], c
 
 
+def list_tells_deadlines(program):
+    with target(program, "leak") as pid:
+        found = by_name(coroutines(pid))
+        for name in "until", "until inline":
+            now = found[name]["awaits"]
+            assert now["kind"] == "lock" and 0 < now["left_ns"] < 600 * 10**9 < now["deadline_ns"], now
+        # Who awaits one that has a deadline, and who has none.
+        for name in "awaits until", "locks inline", "plato":
+            assert "left_ns" not in found[name]["awaits"], found[name]
+        assert re.search(r"\buntil inline .* lock 0x[0-9a-f]+, deadline in 5\d\d\.\d{3} s$", Said("ps", pid).out, re.M)
+
+
 def list_tells_who_made_it_and_where(program):
     if not has_debug_info(program):
         return
@@ -593,7 +605,7 @@ def look_while(load, pid, port):
 
 
 OF_EACH = (
-    list_tells_state_and_what_is_awaited, list_tells_who_made_it_and_where, odd_names_are_escaped,
+    list_tells_state_and_what_is_awaited, list_tells_deadlines, list_tells_who_made_it_and_where, odd_names_are_escaped,
     deadlock_is_named_as_a_cycle, tree_has_chains_and_children, stack_shows_the_line_that_hangs,
     stack_ends_at_the_entry, hung_loop_is_looked_at, no_entry_is_taken_in_halves,
     stat_counts_as_the_list_does, stat_shows_what_was_measured, top_shows_who_runs_most,
