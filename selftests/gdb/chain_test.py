@@ -27,6 +27,11 @@ COMMANDS = (
     "coro select",
     "coro bt nobody",
     "backtrace",
+    "info coroutines",
+    "coroutine sleeps bt",
+    "coroutine sleeps",
+    "coroutine nobody",
+    "coroutine",
 )
 
 
@@ -110,6 +115,14 @@ class Said:
 
     def unknown_one_is_an_error(self):
         return "There is no coroutine nobody." in self.said["coro bt nobody"]
+
+    def words_for_threads_do_the_same(self):
+        said = self.said
+        return (
+            said["info coroutines"] == said["info coros"] and said["coroutine sleeps bt"] == said["coro bt sleeps"]
+            and said["coroutine sleeps"] == said["coro select sleeps"] and said["coroutine"] == said["coro select"]
+            and "There is no coroutine nobody." in said["coroutine nobody"]
+        )  # fmt: skip
 
     def plain_backtrace_ends_at_the_entry(self):
         lines = self.said["backtrace"].splitlines()

@@ -8,6 +8,9 @@
     coro select COROUTINE   look at its frames with frame, up, down, info locals
     coro select             look at the thread again
 
+"info coroutines" and "coroutine COROUTINE [bt]" do the same, in the words that gdb has for
+threads.
+
 COROUTINE is a name, an id, or an expression for a struct coro *; without one it
 is the one that runs in the selected thread. All works on processes and on core
 files, and nothing in the process is called or changed. On the device a core
@@ -388,8 +391,8 @@ class Coros(gdb.Command):
     """List the coroutines of the process: id, state, name, what each waits for, and
     who awaits or resumed it."""
 
-    def __init__(self):
-        super().__init__("info coros", gdb.COMMAND_STATUS)
+    def __init__(self, name="info coros"):
+        super().__init__(name, gdb.COMMAND_STATUS)
 
     def invoke(self, argument, from_tty):
         world = World()
@@ -502,6 +505,23 @@ class CoroSelect(OfCoroutine):
         gdb.execute("frame 1")
 
 
+class OneCoroutine(OfCoroutine):
+    """Look at a coroutine: with bt like coro bt, without like coro select.
+    Usage: coroutine COROUTINE [bt [-OPTION...]]"""
+
+    def __init__(self):
+        super().__init__("coroutine", gdb.COMMAND_STACK)
+
+    def invoke(self, argument, from_tty):
+        who, bt, options = argument.partition(" bt")
+        if bt and (not options or options.startswith(" ")):
+            gdb.execute(f"coro bt {options} {who}")
+        else:
+            gdb.execute(f"coro select {argument}")
+
+
 gdb.events.cont.connect(lambda _: DETOUR.set(None) if DETOUR.sp else None)
 for command in (Coros, Coro, CoroBt, CoroSelect):
     command()
+Coros("info coroutines")
+OneCoroutine()
