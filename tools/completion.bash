@@ -11,6 +11,7 @@ _coroctl()
 	case $cur in
 	-*)
 		[ "$command" = leaks ] && own=--seconds
+		[ "$command" = stack ] && own=--running
 		[ "$command" = top ] && own='--seconds --count'
 		mapfile -t COMPREPLY < <(compgen -W "--json $own --help --version" -- "$cur")
 		return

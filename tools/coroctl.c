@@ -224,6 +224,7 @@ static int ctl_options_parse(int argc, char **argv,
 		{ "json", no_argument, NULL, 'j' },
 		{ "seconds", required_argument, NULL, 's' },
 		{ "count", required_argument, NULL, 'n' },
+		{ "running", no_argument, NULL, 'r' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
@@ -251,6 +252,9 @@ static int ctl_options_parse(int argc, char **argv,
 		case 'n':
 			if (!ctl_parse_count(optarg, &o->count))
 				return CTL_FAILED;
+			break;
+		case 'r':
+			o->running = true;
 			break;
 		case 'h':
 			cmd ? ctl_command_help(cmd, stdout) : ctl_help(stdout);

@@ -18,6 +18,7 @@ enum ctl_exit {
 
 struct ctl_options {
 	bool json;
+	bool running; /* of stack: those that run too */
 	int64_t apart_ns; /* of leaks and top: from one look to the next */
 	unsigned long count; /* of top: how many tables; 0 for no end */
 };

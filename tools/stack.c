@@ -14,8 +14,11 @@ struct ctl_stacks {
 	struct ctl_look *look;
 	struct ctl_output out;
 	bool json;
+	bool running; /* stop threads for it */
 	struct ctl_trace trace;
 };
+
+static const char ctl_stack_runs[] = "it runs";
 
 /* Why a coroutine has no saved stack, or NULL if it has one. */
 static const char *ctl_stack_none(const struct ctl_coro *c)
@@ -25,10 +28,42 @@ static const char *ctl_stack_none(const struct ctl_coro *c)
 		return "it has not begun";
 	case CORO_STATE_SUSPENDED:
 	case CORO_STATE_RUNNING:
-		return c->busy || !c->shm.sp ? "it runs" : NULL;
+		return c->busy || !c->shm.sp ? ctl_stack_runs : NULL;
 	default:
 		return "it has ended";
 	}
+}
+
+/* Of one that runs as long as its thread is stopped: NULL, or why not. */
+static const char *ctl_stack_stopped(struct ctl_stacks *t, struct ctl_coro *c,
+				     const struct ctl_stop *stop)
+{
+	if (!ctl_coro_again(&t->look->snap, c))
+		return "it has ended";
+	if (c->busy || ctl_coro_state(c) != CORO_STATE_RUNNING || c->shm.sp ||
+	    (pid_t)c->shm.worker != stop->tid)
+		return ctl_stack_runs;
+	ctl_trace_read_thread(&t->trace, t->look->symbols.dwfl,
+			      &t->look->process, &stop->registers);
+	return t->trace.nr ? NULL : "its stack cannot be read";
+}
+
+static const char *ctl_stack_stop(struct ctl_stacks *t, struct ctl_coro *c)
+{
+	struct ctl_stop stop;
+	const char *why;
+	int err =
+		ctl_thread_stop(&t->look->process, (pid_t)c->shm.worker, &stop);
+
+	if (err == -EPERM)
+		return "it runs, and its thread may not be stopped: somebody else traces it, or ptrace(2) is forbidden";
+	if (err == -EBUSY)
+		return "it runs, and its thread cannot be stopped: it is in a sleep that nothing interrupts";
+	if (err)
+		return ctl_stack_runs;
+	why = ctl_stack_stopped(t, c, &stop);
+	ctl_thread_go(&stop);
+	return why;
 }
 
 /* Why there is no backtrace; NULL if there is one, of the moment that *c says. */
@@ -39,6 +74,13 @@ static const char *ctl_stack_read(struct ctl_stacks *t, struct ctl_coro *c)
 	for (int i = 0; i < CTL_STACK_TRIES; i++) {
 		const char *why = ctl_stack_none(c);
 
+		if (why == ctl_stack_runs && t->running) {
+			why = ctl_stack_stop(t, c);
+			/* It has gone on since: to wherever it is now. */
+			if (why == ctl_stack_runs && ctl_coro_again(s, c))
+				continue;
+			return why;
+		}
 		if (why)
 			return why;
 		ctl_trace_read(&t->trace, t->look->symbols.dwfl,
@@ -48,7 +90,7 @@ static const char *ctl_stack_read(struct ctl_stacks *t, struct ctl_coro *c)
 		if (!ctl_coro_again(s, c))
 			return "it has ended";
 	}
-	return "it runs";
+	return ctl_stack_runs;
 }
 
 static void ctl_stack_text(struct ctl_stacks *t, const struct ctl_coro *c,
@@ -58,7 +100,7 @@ static void ctl_stack_text(struct ctl_stacks *t, const struct ctl_coro *c,
 
 	ctl_coro_print(t->look, c, to);
 	putc('\n', to);
-	if (why && !strcmp(why, "it runs"))
+	if (why == ctl_stack_runs)
 		fprintf(to, "    %s, on thread %u\n", why, c->shm.worker);
 	else if (why)
 		fprintf(to, "    %s\n", why);
@@ -160,10 +202,15 @@ static void ctl_stack_show(struct ctl_stacks *t, int argc, char **argv,
 	}
 }
 
-static enum ctl_exit ctl_stack_look(pid_t pid, int argc, char **argv, bool json)
+static enum ctl_exit ctl_stack_look(pid_t pid, int argc, char **argv,
+				    const struct ctl_options *o)
 {
 	struct ctl_look look;
-	struct ctl_stacks t = { .look = &look, .json = json };
+	struct ctl_stacks t = {
+		.look = &look,
+		.json = o->json,
+		.running = o->running,
+	};
 	size_t nr = 0;
 	int err;
 
@@ -195,27 +242,29 @@ static enum ctl_exit ctl_stack_run(int argc, char **argv,
 	pid_t pid;
 
 	if (argc < 1) {
-		fputs("usage: coroctl stack [--json] PID [COROUTINE...]\n",
+		fputs("usage: coroctl stack [--json] [--running] PID [COROUTINE...]\n",
 		      stderr);
 		return CTL_FAILED;
 	}
 	pid = ctl_parse_pid(argv[0]);
-	return pid ? ctl_stack_look(pid, argc - 1, argv + 1, o->json) :
-		     CTL_FAILED;
+	return pid ? ctl_stack_look(pid, argc - 1, argv + 1, o) : CTL_FAILED;
 }
 
 const struct ctl_command ctl_stack = {
 	.name = "stack",
 	.summary = "show where coroutines stand, with files and lines",
 	.usage =
-		"[--json] PID [COROUTINE...]\n"
+		"[--json] [--running] PID [COROUTINE...]\n"
 		"\n"
 		"Prints a backtrace of each coroutine that does not run, or of those that are named:\n"
 		"by SCHED:ID as ps prints it, by ID alone, or by name. Of one that runs it says on\n"
 		"which thread. Files and lines need the debug information of the program.\n"
 		"\n"
+		"  -r, --running  stop the thread of one that runs for a moment, by ptrace(2), and\n"
+		"                 print its backtrace too\n"
+		"\n"
 		"Exit codes: 0 done; 1 there is no such coroutine; 2 wrong usage, or the process\n"
 		"could not be looked at.\n",
-	.letters = CTL_LETTERS,
+	.letters = CTL_LETTERS "r",
 	.run = ctl_stack_run,
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Backtraces of stacks that the library's switch left.
+ * Backtraces: of stacks that the library's switch left, and of threads that stand still.
  *
  * To libdw a coroutine is a thread whose registers are those that coro__switch() saved; what
  * it calls the frame below is who called the switch. See userlib/switch_*.S for their
@@ -19,7 +19,6 @@
 #if defined(__x86_64__)
 #define CTL_SAVED_WORDS 8
 #define CTL_PC_WORD 7
-#define CTL_SP_REGISTER 7
 /* Numbers of DWARF, and which word it is in. */
 static const struct ctl_saved {
 	int number;
@@ -30,7 +29,6 @@ static const struct ctl_saved {
 #elif defined(__aarch64__)
 #define CTL_SAVED_WORDS 22
 #define CTL_PC_WORD 11
-#define CTL_SP_REGISTER 31
 static const struct ctl_saved {
 	int number;
 	unsigned int word;
@@ -65,9 +63,19 @@ static bool ctl_memory_read(Dwfl *dwfl, Dwarf_Addr addr, Dwarf_Word *ret_word,
 	return !ctl_process_read(t->process, addr, ret_word, sizeof(*ret_word));
 }
 
-static bool ctl_registers_set(Dwfl_Thread *thread, void *arg)
+static bool ctl_registers_of_thread(Dwfl_Thread *thread,
+				    const struct ctl_registers *r)
 {
-	const struct ctl_trace *t = arg;
+	Dwarf_Word values[CTL_NR_REGISTERS];
+
+	for (int i = 0; i < CTL_NR_REGISTERS; i++)
+		values[i] = r->values[i];
+	dwfl_thread_state_register_pc(thread, r->pc);
+	return dwfl_thread_state_registers(thread, 0, CTL_NR_REGISTERS, values);
+}
+
+static bool ctl_registers_saved(Dwfl_Thread *thread, const struct ctl_trace *t)
+{
 	uint64_t words[CTL_SAVED_WORDS];
 	Dwarf_Word sp = t->sp + sizeof(words);
 
@@ -84,6 +92,14 @@ static bool ctl_registers_set(Dwfl_Thread *thread, void *arg)
 	return dwfl_thread_state_registers(thread, CTL_SP_REGISTER, 1, &sp);
 }
 
+static bool ctl_registers_set(Dwfl_Thread *thread, void *arg)
+{
+	const struct ctl_trace *t = arg;
+
+	return t->registers ? ctl_registers_of_thread(thread, t->registers) :
+			      ctl_registers_saved(thread, t);
+}
+
 static int ctl_frame_add(Dwfl_Frame *frame, void *arg)
 {
 	struct ctl_trace *t = arg;
@@ -92,8 +108,11 @@ static int ctl_frame_add(Dwfl_Frame *frame, void *arg)
 
 	if (t->nr == CTL_MAX_FRAMES || !dwfl_frame_pc(frame, &pc, &exact))
 		return DWARF_CB_ABORT;
-	/* The first is behind the call of the switch, as all others are behind calls. */
-	t->frames[t->nr] = (struct ctl_frame){ pc, !exact || !t->nr };
+	/* The first of a saved stack is behind the call of the switch. */
+	t->frames[t->nr] = (struct ctl_frame){
+		pc,
+		!exact || (!t->nr && !t->registers),
+	};
 	t->nr++;
 	return DWARF_CB_OK;
 }
@@ -116,18 +135,34 @@ static bool ctl_trace_attach(struct ctl_trace *t, Dwfl *dwfl)
 	return true;
 }
 
-void ctl_trace_read(struct ctl_trace *t, Dwfl *dwfl,
-		    const struct ctl_process *p, uint64_t sp)
+static void ctl_trace_make(struct ctl_trace *t, Dwfl *dwfl,
+			   const struct ctl_process *p)
 {
 	t->nr = 0;
 	t->process = p;
-	t->sp = sp;
 	if (!t->frames)
 		t->frames = calloc(CTL_MAX_FRAMES, sizeof(*t->frames));
 	if (!t->frames || !dwfl || !ctl_trace_attach(t, dwfl))
 		return;
 	/* Its result is of no use: where unwinding ends is often an error to it. */
 	dwfl_getthread_frames(dwfl, CTL_THREAD, ctl_frame_add, t);
+}
+
+void ctl_trace_read(struct ctl_trace *t, Dwfl *dwfl,
+		    const struct ctl_process *p, uint64_t sp)
+{
+	t->sp = sp;
+	t->registers = NULL;
+	ctl_trace_make(t, dwfl, p);
+}
+
+void ctl_trace_read_thread(struct ctl_trace *t, Dwfl *dwfl,
+			   const struct ctl_process *p,
+			   const struct ctl_registers *registers)
+{
+	t->registers = registers;
+	ctl_trace_make(t, dwfl, p);
+	t->registers = NULL;
 }
 
 void ctl_trace_free(struct ctl_trace *t)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <coro.h>
 
@@ -299,6 +300,23 @@ static NOINLINE long churn(void *arg)
 	return coro_sleep(600 * CORO_SEC);
 }
 
+/* In the kernel, with its loop; nobody is to end that. */
+static NOINLINE long naps(void *arg)
+{
+	const struct timespec ever = { .tv_sec = 600 };
+
+	ready();
+	if (clock_nanosleep(CLOCK_MONOTONIC, 0, &ever, NULL))
+		abort();
+	return (long)arg;
+}
+
+static NOINLINE long nap(void *arg)
+{
+	coro_spawn_named(naps, arg, "naps");
+	return coro_sleep(600 * CORO_SEC);
+}
+
 /* A loop that lasts for a moment, with its scheduler. */
 static void *visits(void *arg)
 {
@@ -354,11 +372,13 @@ int main(int argc, char **argv)
 		return (int)coro_run(spin, NULL);
 	if (!strcmp(how, "many") && argc > 2)
 		return (int)coro_run(many, (void *)atol(argv[2]));
+	if (!strcmp(how, "naps"))
+		return (int)coro_run(nap, NULL);
 	if (!strcmp(how, "churn"))
 		return (int)coro_run(churn, NULL);
 	if (!strcmp(how, "threads"))
 		return come_and_go();
 	fprintf(stderr,
-		"usage: target hang|leak|spin|many NUMBER|churn|threads\n");
+		"usage: target hang|leak|naps|spin|many NUMBER|churn|threads\n");
 	return 2;
 }

@@ -7,6 +7,7 @@ usage: target_test.py PROGRAM...
 
 import collections
 import contextlib
+import ctypes
 import fcntl
 import json
 import os
@@ -30,6 +31,7 @@ SECONDS = 100
 SLOW = "CORO_TEST_SLOWDOWN" in os.environ
 MANY, LOOKS = (2000, 8) if SLOW else (100000, 100)
 NOBODY = 65534
+PTRACE_SEIZE = 0x4206
 LOOK = (["ps"], ["tree"], ["stack"], ["leaks", "--seconds", "0.02"], ["stat"], ["top", "-n", "1", "-s", "0.02"])
 
 # Of target.c: which function a coroutine of that name has.
@@ -404,6 +406,66 @@ def stack_ends_at_the_entry(program):
 
 
 # DIA-13
+def state_of(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        status = file.read()
+    assert re.search(r"^TracerPid:\t0$", status, re.M), status
+    return re.search(r"^State:\t(.)", status, re.M)[1]
+
+
+def frames_of(said):
+    (one,) = said.json()["coroutines"]
+    assert said.code == 0 and not said.err, said.err
+    return one["no_frames"], one["frames"]
+
+
+def running_one_is_shown_if_asked(program):
+    with target(program, "spin") as pid:
+        why, frames = frames_of(Said("stack", "--json", "--running", pid, "spins"))
+        assert why is None and len(frames) >= 3 and state_of(pid) == "R", (why, frames)
+        if has_debug_info(program):
+            assert [f["function"] for f in frames[:2] + frames[-1:]] == ["spins", "coro__call_fn", "coro__entry"], frames
+            assert frames[0]["line"] - line_of("while (ever)") in (0, 1), frames
+        assert "it runs" not in Said("stack", "-r", pid).out
+        # One that is stopped stays so, and one that is not goes on, whatever becomes of us.
+        os.kill(pid, signal.SIGSTOP)
+        while state_of(pid) != "T":
+            time.sleep(0.01)
+        assert len(frames_of(Said("stack", "-j", "-r", pid, "spins"))[1]) == len(frames) and state_of(pid) == "T"
+        os.kill(pid, signal.SIGCONT)
+        for n in range(20):
+            with subprocess.Popen([CTL, "stack", "-r", str(pid)], stdout=subprocess.DEVNULL) as looker:
+                time.sleep(n / 1000)
+                looker.kill()
+            assert state_of(pid) in "RT"
+        while state_of(pid) != "R":
+            time.sleep(0.01)
+
+
+def thread_in_a_system_call_does_not_notice(program):
+    with target(program, "naps") as pid:
+        for _ in range(5):
+            why, frames = frames_of(Said("stack", "--json", "-r", pid, "naps"))
+            assert why is None and (not has_debug_info(program) or "naps" in [f["function"] for f in frames]), (why, frames)
+        assert state_of(pid) == "S"
+
+
+def traced_one_is_told(program):
+    with target(program, "spin") as pid:
+        come, go = os.pipe()
+        tracer = os.fork()
+        if not tracer:
+            os.write(go, b"%d" % ctypes.CDLL(None).ptrace(PTRACE_SEIZE, pid, None, None))
+            signal.pause()
+        assert os.read(come, 1) == b"0"
+        why, _ = frames_of(Said("stack", "--json", "-r", pid, "spins"))
+        os.kill(tracer, signal.SIGKILL)
+        os.waitpid(tracer, 0)
+        os.close(come)
+        os.close(go)
+        assert "somebody else traces it" in why and state_of(pid) == "R", why
+
+
 def hung_loop_is_looked_at(program):
     with target(program, "spin") as pid:
         found = by_name(coroutines(pid))
@@ -607,7 +669,8 @@ def look_while(load, pid, port):
 OF_EACH = (
     list_tells_state_and_what_is_awaited, list_tells_deadlines, list_tells_who_made_it_and_where, odd_names_are_escaped,
     deadlock_is_named_as_a_cycle, tree_has_chains_and_children, stack_shows_the_line_that_hangs,
-    stack_ends_at_the_entry, hung_loop_is_looked_at, no_entry_is_taken_in_halves,
+    stack_ends_at_the_entry, running_one_is_shown_if_asked, thread_in_a_system_call_does_not_notice,
+    traced_one_is_told, hung_loop_is_looked_at, no_entry_is_taken_in_halves,
     stat_counts_as_the_list_does, stat_shows_what_was_measured, top_shows_who_runs_most,
     top_counts_turns_where_none_is_measured,
     no_cycle_is_seen_where_none_is, leaks_are_told_with_their_reasons, leaks_are_told_in_words,
