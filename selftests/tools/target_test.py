@@ -240,15 +240,25 @@ def no_leak_is_told_of_a_loop_that_hangs(program):
 
 
 # DIA-09, DIA-13
+def eventually(look):
+    """What a look gives once that is something: how soon is the machine's affair."""
+    end = time.monotonic() + SECONDS
+    while not (found := look()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return found
+
+
 def stat_counts_as_the_list_does(program):
     with target(program, "hang") as pid:
         found = coroutines(pid)
         (one,) = Said("stat", "--json", pid).json()["schedulers"]
         assert one["meter"] is None and one["thread"] == pid and one["coroutines"] == len(found)
-        states = collections.Counter(c["state"] for c in found)
-        assert {state: n for state, n in one["states"].items() if n} == states, one
-        # Who ticks sleeps now and has a turn then.
-        waits = collections.Counter(c["awaits"]["kind"] for c in found if c["awaits"] and c["name"] != "ticks")
+        # Who ticks sleeps now and runs then.
+        still = [c for c in found if c["name"] != "ticks"]
+        more = collections.Counter(one["states"]) - collections.Counter(c["state"] for c in still)
+        assert sum(more.values()) == len(found) - len(still) == 1, (one, still)
+        waits = collections.Counter(c["awaits"]["kind"] for c in still if c["awaits"])
         more = collections.Counter(one["awaits"]) - waits
         assert sum(more.values()) <= 1 and not waits - collections.Counter(one["awaits"]), (one, waits)
         said = Said("stat", pid)
@@ -256,23 +266,34 @@ def stat_counts_as_the_list_does(program):
         assert re.search(r"^  awaits: .*\b2 lock\b", said.out, re.M) and "CORO_METER=1" in said.out, said.out
 
 
+def measured(pid, turns):
+    """What its loop has measured, once that are so many turns."""
+    (one,) = Said("stat", "--json", pid).json()["schedulers"]
+    return one["meter"]["turns"] >= turns and one["meter"]
+
+
+def median(slots):
+    """The slot with the one in the middle."""
+    return next(n for n in range(len(slots)) if sum(slots[: n + 1]) * 2 > sum(slots))
+
+
 def stat_shows_what_was_measured(program):
     with target(program, "churn", env={"CORO_METER": "1"}) as pid:
-        (one,) = Said("stat", "--json", pid).json()["schedulers"]
-        (other,) = Said("stat", "--json", pid).json()["schedulers"]
-        assert 0 < one["meter"]["turns"] < other["meter"]["turns"]
-        for m in one["meter"], other["meter"]:
-            assert 0 < m["measured"] <= m["turns"]
+        one = eventually(lambda: measured(pid, 1000))
+        other = eventually(lambda: measured(pid, one["turns"] + 1))
+        for m in one, other:
+            assert m["measured"] <= m["turns"]
             for what in "run", "ready":
+                slots = m[what + "_times"]
                 # One may have been measured while its figures were read.
-                assert len(m[what + "_times"]) == 40 and sum(m[what + "_times"]) >= m["measured"] - 1, m
-                longest = max(n for n, times in enumerate(m[what + "_times"]) if times)
-                assert 2**longest <= max(2 * m[what + "_max_ns"], 1) and m[what + "_max_ns"] <= m[what + "_ns"], m
+                assert len(slots) == 40 and sum(slots) >= m["measured"] - 1, m
+                longest = m[what + "_max_ns"]
+                assert 0 < longest <= m[what + "_ns"] and slots[min(longest.bit_length() - 1, 39)], m
             # Many are ready at a time, so that is longer by far.
-            run, ready = (sum(times << n for n, times in enumerate(m[what])) for what in ("run_times", "ready_times"))
-            assert run < ready and m["run_ns"] < m["ready_ns"], m
+            assert median(m["run_times"]) < median(m["ready_times"]), m
         said = Said("stat", pid)
-        assert said.code == 0 and re.search(r"^  \d+ turns, \d+ measured; ran \S+ [mu]?s \(longest \S+ [mu]?s\)", said.out, re.M)
+        assert said.code == 0, said.err
+        assert re.search(r"^  \d+ turns, \d+ measured; ran \S+ [num]?s \(longest \S+ [num]?s\); ready ", said.out, re.M), said.out
         assert re.search(r"^ +at least +ran +was ready\n +[\d.]+ [num]?s +\d+ +\d+$", said.out, re.M), said.out
 
 
@@ -284,34 +305,42 @@ def tables(said):
         yield head.splitlines()[1:-1], [row.split() for row in re.sub(r"(\d) ([num]?s)\b", r"\1\2", rows).splitlines()]
 
 
+def busy_tables(*args):
+    """Not of a time in which the process had no processor."""
+    found = list(tables(Said("top", *args)))
+    return all(rows[0][3] != "0" for _, rows in found) and found
+
+
 def top_shows_who_runs_most(program):
     with target(program, "churn", env={"CORO_METER": "1"}) as pid:
-        found = list(tables(Said("top", "--count", "2", "--seconds", "0.2", pid)))
+        found = eventually(lambda: busy_tables("--count", "2", "--seconds", "0.2", pid))
         assert len(found) == 2
         for (loop,), rows in found:
             assert re.search(rf"^scheduler 1, thread {pid}: {len(rows)} coroutines, [1-9]\d* turns/s, running +[\d.]+% ready", loop)
             assert len(rows) >= 17 and len({row[0] for row in rows}) == len(rows), rows
             run = [float(row[2].rstrip("%")) for row in rows]
-            assert run == sorted(run, reverse=True) and run[0] > 0, rows
-            assert sum(float(row[3]) for row in rows) > 0, rows
+            assert run == sorted(run, reverse=True), rows
         lines = Said("top", "--json", "-n", "2", "-s", "0.1", pid).out.splitlines()
+        assert len(lines) == 2
         for one in map(json.loads, lines):
-            (loop,) = one["schedulers"]
-            assert one["pid"] == pid and loop["turns_per_second"] > 0 and loop["ready_ns"] > 0
-            # By a thread that has no more than all of the time, but for what an estimate may be wrong.
-            assert 0 < loop["run_ppm"] < 2000000, loop
-            churns = [c for c in one["coroutines"] if c["name"] == "churns"]
-            assert len(churns) == 8 and sum(c["turns_per_second"] for c in churns) > 0
             (main,) = [c for c in one["coroutines"] if c["name"] == "main"]
             assert main["turns_per_second"] == 0 and main["run_ppm"] == 0 and main["awaits"]["kind"] == "time"
-        assert len(lines) == 2
+            assert one["pid"] == pid and len([c for c in one["coroutines"] if c["name"] == "churns"]) == 8
+        # A thread has no more than all of the time, but if it lost its processor in a turn that counts for many.
+        eventually(lambda: is_plausible(Said("top", "--json", "-n", "1", "-s", "0.1", pid).json()))
+
+
+def is_plausible(top):
+    (loop,) = top["schedulers"]
+    churns = [c["turns_per_second"] for c in top["coroutines"] if c["name"] == "churns"]
+    return 0 < loop["run_ppm"] < 1500000 and 0 < sum(churns) < loop["turns_per_second"] and loop["ready_ns"] > 0
 
 
 def top_counts_turns_where_none_is_measured(program):
     with target(program, "hang") as pid:
-        (((loop,), rows),) = tables(Said("top", "-n", "1", "-s", "0.3", pid))
+        (((loop,), rows),) = eventually(lambda: busy_tables("-n1", "-s0.3", pid))
         assert "running      - ready         -" in loop and all(row[2] == "-" and row[4] == "-" for row in rows), loop
-        assert float(rows[0][3]) > 0 and "ticks" in rows[0] and rows[1][3] == "0", rows
+        assert "ticks" in rows[0] and rows[1][3] == "0", rows
         one = Said("top", "--json", "-n", "1", "-s", "0.1", pid).json()
         assert not any("run_ppm" in c for c in one["coroutines"] + one["schedulers"])
 
@@ -365,7 +394,7 @@ def top_lives_on_a_terminal(program):
         screen.resize(20)
         shown = screen.read_until(rb"(1:0x[0-9a-f]+ .*){15}")
         ids = [int(number, 16) & 0xFFFFFFFF for number in re.findall(rb"1:0x([0-9a-f]+) +(?:sus|run|cre|clo)", shown)]
-        assert len(ids) >= 15 and ids[:15] == sorted(ids[:15]) and ids[0] in (3, 4), ids
+        assert len(ids) >= 15 and ids[-15:] == sorted(ids[-15:]) and 3 <= ids[-15] <= 8, ids
         screen.type(b"q")
         code, rest = screen.end()
         assert code == 0 and b"\x1b[?1049l" in rest, (code, rest)
@@ -419,14 +448,20 @@ def frames_of(said):
     return one["no_frames"], one["frames"]
 
 
+def frames_below(pid, function):
+    """Its frames once that function calls no other: it may not be back from saying that it is ready."""
+    frames = frames_of(Said("stack", "-j", "-r", pid, function))[1]
+    return frames and frames[0]["function"] == function and frames
+
+
 def running_one_is_shown_if_asked(program):
     with target(program, "spin") as pid:
-        why, frames = frames_of(Said("stack", "--json", "--running", pid, "spins"))
-        assert why is None and len(frames) >= 3 and state_of(pid) == "R", (why, frames)
+        assert len(frames_of(Said("stack", "--json", "--running", pid, "spins"))[1]) >= 3 and state_of(pid) == "R"
         if has_debug_info(program):
-            assert [f["function"] for f in frames[:2] + frames[-1:]] == ["spins", "coro__call_fn", "coro__entry"], frames
+            frames = eventually(lambda: frames_below(pid, "spins"))
+            assert [f["function"].split(".")[0] for f in frames[1:]] == ["coro__call_fn", "coro__main", "coro__entry"], frames
             assert frames[0]["line"] - line_of("while (ever)") in (0, 1), frames
-        assert "it runs" not in Said("stack", "-r", pid).out
+        frames = frames_of(Said("stack", "-j", "-r", pid, "spins"))[1]
         # One that is stopped stays so, and one that is not goes on, whatever becomes of us.
         os.kill(pid, signal.SIGSTOP)
         while state_of(pid) != "T":

@@ -6,7 +6,8 @@
  * runs from where it was woken to where it waits again. Where turns are rare all are
  * measured; where there are many, each with a chance of down to 1 in 128, and then it
  * stands for as many. So sums are estimates, and a turn costs a few instructions more.
- * Time is real time, in deterministic runs too.
+ * Time is real time, in deterministic runs too; if the thread loses its processor in a
+ * turn that is measured, that counts for as many as well.
  *
  * A coroutine that is awaited inline runs in the turn of the one that the loop runs; so
  * does what starts eagerly, until it waits. Where the loop is handed over, the turn ends.
