@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "coroctl.h"
+#include "fdinfo.h"
 #include "meter.h"
 
 #define CTL_STATES (CORO_STATE_CLOSED + 1)
@@ -106,6 +107,37 @@ static void ctl_stat_meter(const struct ctl_meter *m, FILE *to)
 	ctl_stat_times(&m->times, to);
 }
 
+static void ctl_stat_device(const struct ctl_snapshot *s,
+			    const struct ctl_sched *sched, FILE *to)
+{
+	struct ctl_figure figures[CTL_MAX_FIGURES];
+	size_t nr = ctl_fdinfo_read(s->process, sched, figures);
+
+	for (size_t i = 0; i < nr; i++)
+		fprintf(to, "%s %s %" PRId64,
+			i ? "," : "  device:", figures[i].name,
+			figures[i].value);
+	if (nr)
+		putc('\n', to);
+}
+
+static void ctl_stat_json_device(const struct ctl_snapshot *s,
+				 const struct ctl_sched *sched,
+				 struct ctl_json *j)
+{
+	struct ctl_figure figures[CTL_MAX_FIGURES];
+	size_t nr = ctl_fdinfo_read(s->process, sched, figures);
+
+	if (!nr) {
+		ctl_json_text(j, "device", NULL);
+		return;
+	}
+	ctl_json_open(j, "device", '{');
+	for (size_t i = 0; i < nr; i++)
+		ctl_json_number(j, figures[i].name, figures[i].value);
+	ctl_json_close(j, '}');
+}
+
 static void ctl_stat_text(const struct ctl_snapshot *s,
 			  const struct ctl_sched *sched, FILE *to)
 {
@@ -116,6 +148,7 @@ static void ctl_stat_text(const struct ctl_snapshot *s,
 	fprintf(to, "scheduler %" PRIu64 ", thread %u, %zu coroutines",
 		sched->serial, ctl_sched_thread(s, sched), sched->nr);
 	ctl_stat_counts(&n, to);
+	ctl_stat_device(s, sched, to);
 	ctl_stat_meter(&m, to);
 }
 
@@ -168,6 +201,7 @@ static void ctl_stat_object(const struct ctl_snapshot *s,
 		if (n.kinds[i])
 			ctl_json_number(j, ctl_awaits_name(i), n.kinds[i]);
 	ctl_json_close(j, '}');
+	ctl_stat_json_device(s, sched, j);
 	ctl_stat_json_meter(&m, j);
 	ctl_json_close(j, '}');
 }
@@ -241,7 +275,7 @@ const struct ctl_command ctl_stat = {
 		"[--json] PID\n"
 		"\n"
 		"Of each scheduler of the process, how many coroutines are in which state and\n"
-		"wait for what. If its loop measures turns (CORO_RUN_F_METER, or CORO_METER=1 in\n"
+		"wait for what; what the device says of it, see coro(4). If its loop measures turns (CORO_RUN_F_METER, or CORO_METER=1 in\n"
 		"the environment that it was started with): how many there were, how long\n"
 		"coroutines ran in all and were ready before they did, the longest of both, and\n"
 		"how often which time was measured.\n"

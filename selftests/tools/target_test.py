@@ -263,6 +263,12 @@ def stat_counts_as_the_list_does(program):
         assert sum(more.values()) <= 1 and not waits - collections.Counter(one["awaits"]), (one, waits)
         said = Said("stat", pid)
         assert said.code == 0 and f"thread {pid}, {len(found)} coroutines: " in said.out, said.out
+        if os.environ.get("CORO_BACKEND") == "device":
+            device = one["device"]
+            assert device["sched"] > 0 and device["owner_pid"] == pid and device["contexts"] >= len(found), device
+            assert "handoffs" in device and re.search(r"^  device: .*\bstacks_resident_bytes [1-9]", said.out, re.M), said.out
+        else:
+            assert one["device"] is None and "device:" not in said.out
         assert re.search(r"^  awaits: .*\b2 lock\b", said.out, re.M) and "CORO_METER=1" in said.out, said.out
 
 
