@@ -31,6 +31,7 @@ void ctl_reading_free(struct ctl_reading *r)
 {
 	free(r->meters);
 	free(r->figures);
+	*r = (struct ctl_reading){ 0 };
 }
 
 /* From one sum to a later one, which may be another's if that is less. */
@@ -147,4 +148,5 @@ void ctl_rates_free(struct ctl_rates *r)
 {
 	free(r->coros);
 	free(r->loops);
+	*r = (struct ctl_rates){ 0 };
 }

@@ -35,11 +35,11 @@ struct ctl_rates {
 	size_t nr_loops;
 };
 
-/* 0 or -ENOMEM. */
+/* 0 or -ENOMEM; then it is empty. */
 int ctl_reading_take(struct ctl_reading *r, const struct ctl_look *l);
 void ctl_reading_free(struct ctl_reading *r);
 
-/* From @before to @now, of which the look is @l; 0 or -ENOMEM. */
+/* From @before to @now, of which the look is @l; 0 or -ENOMEM: then it is empty. */
 int ctl_rates_make(struct ctl_rates *r, const struct ctl_look *l,
 		   const struct ctl_reading *now,
 		   const struct ctl_snapshot *snap_before,

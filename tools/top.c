@@ -98,13 +98,10 @@ static int ctl_top_look(struct ctl_top *t)
 	if (err)
 		return err;
 	ctl_rates_free(&t->rates);
-	t->rates = (struct ctl_rates){ 0 };
 	err = ctl_reading_take(&t->reading, &t->look);
 	if (!err)
 		err = ctl_rates_make(&t->rates, &t->look, &t->reading,
 				     &snap_before, &before);
-	else
-		t->reading = (struct ctl_reading){ 0 };
 	ctl_reading_free(&before);
 	ctl_snapshot_free(&snap_before);
 	if (!err)

@@ -9,10 +9,12 @@ import collections
 import contextlib
 import ctypes
 import fcntl
+import functools
 import json
 import os
 import pty
 import re
+import resource
 import select
 import shutil
 import signal
@@ -349,6 +351,23 @@ def top_counts_turns_where_none_is_measured(program):
         assert "ticks" in rows[0] and rows[1][3] == "0", rows
         one = Said("top", "--json", "-n", "1", "-s", "0.1", pid).json()
         assert not any("run_ppm" in c for c in one["coroutines"] + one["schedulers"])
+
+
+def lack_of_memory_is_told(program):
+    """With so little, and a little more, that each of the large pieces lacks once."""
+    if SLOW:
+        return
+    codes = set()
+    with target(program, "many", "20000") as pid:
+        for kib in range(3000, 16000, 200):
+            limit = functools.partial(resource.setrlimit, resource.RLIMIT_AS, (kib << 10, kib << 10))
+            done = subprocess.run(
+                [CTL, "top", "-n", "1", "-s", "0.001", str(pid)], check=False, timeout=SECONDS, preexec_fn=limit,
+                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # fmt: skip
+            # Without its libraries it does not begin.
+            assert done.returncode in (0, 2, 127), (kib, done.returncode)
+            codes.add(done.returncode)
+    assert {0, 2} <= codes, codes
 
 
 class Terminal:
@@ -723,7 +742,7 @@ OF_EACH = (
 OF_ONE = (
     many_are_listed, death_is_survived, strangers_are_told_what_to_do, all_processes_are_listed,
     process_without_coroutines_is_told, process_that_is_not_there_is_told, wrong_usage_is_explained,
-    top_lives_on_a_terminal, help_and_version_are_printed, output_that_cannot_be_written_is_told, server_under_load_is_looked_at,
+    top_lives_on_a_terminal, lack_of_memory_is_told, help_and_version_are_printed, output_that_cannot_be_written_is_told, server_under_load_is_looked_at,
 )  # fmt: skip
 
 
