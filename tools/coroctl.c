@@ -74,10 +74,13 @@ bool ctl_output_begin(struct ctl_output *out)
 enum ctl_exit ctl_output_end(struct ctl_output *out, bool good,
 			     enum ctl_exit code)
 {
-	bool lost = fclose(out->to);
+	/* A stream in memory forgets that something had no room; but then this has none. */
+	bool lost = putc('\0', out->to) == EOF;
 
+	lost |= fclose(out->to) != 0;
 	if (!lost && good)
-		lost = fwrite(out->text, 1, out->bytes, stdout) != out->bytes ||
+		lost = fwrite(out->text, 1, out->bytes - 1, stdout) !=
+			       out->bytes - 1 ||
 		       fflush(stdout);
 	if (lost)
 		fprintf(stderr, "coroctl: cannot write: %s\n", strerror(errno));
