@@ -10,6 +10,9 @@
 #include "rates.h"
 #include "screen.h"
 
+/* From the first look to what is shown first, at most. */
+#define CTL_TOP_FIRST_NS INT64_C(100000000)
+
 struct ctl_top {
 	struct ctl_look look;
 	struct ctl_reading reading;
@@ -296,8 +299,10 @@ static enum ctl_exit ctl_top_live(struct ctl_top *t, int *ret_err)
 		      stderr);
 		return CTL_FAILED;
 	}
-	/* Nobody wants to look at nothing for long. */
-	ctl_top_wait(t->look.now_ns + t->o->apart_ns / 10);
+	/* Nobody wants to look at nothing for long, and this is deaf meanwhile. */
+	ctl_top_wait(t->look.now_ns + (t->o->apart_ns < CTL_TOP_FIRST_NS ?
+					       t->o->apart_ns :
+					       CTL_TOP_FIRST_NS));
 	err = ctl_top_look(t);
 	while (!err) {
 		err = ctl_top_draw(t, &screen);

@@ -374,9 +374,10 @@ def lack_of_memory_is_told(program):
 class Terminal:
     """What a command shows on a terminal of so many lines, and what is typed there."""
 
-    def __init__(self, lines, *args, term="xterm"):
+    def __init__(self, lines, *args, term="xterm", hangup=signal.SIG_DFL):
         self.pid, self.fd = pty.fork()
         if not self.pid:
+            signal.signal(signal.SIGHUP, hangup)
             os.environ["TERM"] = term
             self.resize(lines, 0)
             os.execv(CTL, [CTL, *map(str, args)])
@@ -429,6 +430,54 @@ def top_lives_on_a_terminal(program):
         screen.read_until(rb"TURNS/S")
     code, rest = screen.end()
     assert code == 2 and rest.index(b"\x1b[?1049l") < rest.index(b"it has ended"), (code, rest)
+
+
+def top_leaves_the_terminal_as_it_was(program):
+    if SLOW:
+        return
+    with target(program, "churn") as pid:
+        for sig in signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM:
+            screen = Terminal(24, "top", "-s", "1000", pid)
+            screen.read_until(rb"TURNS/S")
+            os.kill(screen.pid, sig)
+            code, rest = screen.end()
+            assert code == -sig and b"\x1b[?1049l" in rest, (sig, code, rest)
+        # Its group has no parent in the session, and is not stopped, but otherwise all is as if.
+        screen = Terminal(24, "top", "-s", "1000", pid)
+        shown = screen.read_until(rb"TURNS/S")
+        while not re.search(rb"1049l.*1049h.*TURNS/S", shown, re.S):
+            # While it draws it takes none.
+            os.kill(screen.pid, signal.SIGTSTP)
+            if select.select([screen.fd], [], [], 0.2)[0]:
+                shown += os.read(screen.fd, 65536)
+        screen.resize(30)
+        screen.read_until(rb"TURNS/S")
+        screen.type(b"q")
+        assert screen.end()[0] == 0
+
+
+def top_ends_with_its_terminal(program):
+    if SLOW:
+        return
+    with target(program, "churn") as pid:
+        for seconds in "0.001", "1000":
+            screen = Terminal(24, "top", "-s", seconds, pid, hangup=signal.SIG_IGN)
+            screen.read_until(rb"TURNS/S")
+            os.close(screen.fd)
+            ended = os.pidfd_open(screen.pid)
+            assert select.select([ended], [], [], SECONDS)[0], seconds
+            os.close(ended)
+            os.waitpid(screen.pid, 0)
+
+
+def top_shows_some_of_many(program):
+    if SLOW:
+        return
+    with target(program, "many", str(MANY)) as pid:
+        screen = Terminal(8, "top", pid)
+        screen.read_until(rb"(1:0x[0-9a-f]+ .*){3}")
+        screen.type(b"q")
+        assert screen.end()[0] == 0
 
 
 def stack_shows_the_line_that_hangs(program):
@@ -743,7 +792,8 @@ OF_EACH = (
 OF_ONE = (
     many_are_listed, death_is_survived, strangers_are_told_what_to_do, all_processes_are_listed,
     process_without_coroutines_is_told, process_that_is_not_there_is_told, wrong_usage_is_explained,
-    top_lives_on_a_terminal, lack_of_memory_is_told, help_and_version_are_printed, output_that_cannot_be_written_is_told, server_under_load_is_looked_at,
+    top_lives_on_a_terminal, top_leaves_the_terminal_as_it_was, top_ends_with_its_terminal, top_shows_some_of_many,
+    lack_of_memory_is_told, help_and_version_are_printed, output_that_cannot_be_written_is_told, server_under_load_is_looked_at,
 )  # fmt: skip
 
 
