@@ -135,7 +135,7 @@ struct coro__thread {
 	__u64 sp; /* of the thread's own stack */
 	struct coro__place place; /* the context outside of tasks */
 	bool kept; /* coro__thread_exit() will run */
-	bool observed; /* by @watchdog, or this step by the meter of @loop */
+	bool observed; /* by @watchdog, or this turn by the meter of @loop */
 	struct coro__mark mark;
 };
 

@@ -123,6 +123,15 @@ void coro__meter_leave(struct coro__loop *loop)
 	m->task = NULL;
 }
 
+bool coro__meter_step_ends(struct coro__loop *loop, const struct coro *task)
+{
+	const struct coro__meter *m = loop->meter;
+
+	if (m && m->task == task && !loop->eager)
+		coro__meter_leave(loop);
+	return m && m->task;
+}
+
 int coro__meter_begin(struct coro__loop *loop)
 {
 	const char *wanted = getenv("CORO_METER");

@@ -28,8 +28,16 @@ void coro__meter_end(struct coro__loop *loop);
 /* @task is ready, and its turn is to be measured: loop->until_marked came to 0. */
 void coro__meter_mark(struct coro__loop *loop, struct coro *task);
 
-/* Before a turn of @task, which was marked, and after whatever turn, of any loop. */
+/* Before a turn of @task, which was marked. */
 void coro__meter_enter(struct coro__loop *loop, struct coro *task);
+
+/* The turn that is measured, if one is, is over. */
 void coro__meter_leave(struct coro__loop *loop);
+
+/*
+ * After a step of @task, whatever it was: with it the turn is over, if it did not leave
+ * for who starts eagerly and if it is not such a one. Whether one is still measured.
+ */
+bool coro__meter_step_ends(struct coro__loop *loop, const struct coro *task);
 
 #endif /* CORO_USERLIB_METER_H */

@@ -176,12 +176,14 @@ static void coro__task_end(struct coro__loop *loop, struct coro *task)
 }
 
 /* After a step that somebody observed. */
-static __attribute__((noinline)) void coro__step_ends(struct coro__thread *t)
+static __attribute__((noinline)) void coro__step_ends(struct coro__thread *t,
+						      const struct coro *task)
 {
-	coro__meter_leave(t->loop);
+	bool measured = coro__meter_step_ends(t->loop, task);
+
 	if (t->watchdog)
 		coro__watchdog_step(t->watchdog, NULL);
-	t->observed = t->watchdog;
+	t->observed = t->watchdog || measured;
 }
 
 /* Jumps into it until it jumps back. */
@@ -208,7 +210,7 @@ coro__task_enter(struct coro__loop *loop, struct coro *task)
 		coro__meter_enter(loop, task);
 	coro__jump(t, NULL, cur, &t->sp, sp);
 	if (t->observed)
-		coro__step_ends(t);
+		coro__step_ends(t, task);
 	t->task = NULL;
 	*t->errno_p = saved_errno;
 }

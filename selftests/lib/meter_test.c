@@ -156,6 +156,55 @@ TEST_F(meter, each_turn_that_is_measured_stands_for_others)
 	EXPECT_EQ(0, value);
 }
 
+static long spins_once(void *arg)
+{
+	spin();
+	coro_sleep(0);
+	return (long)arg;
+}
+
+static long ends_at_once(void *arg)
+{
+	spin();
+	return (long)arg;
+}
+
+static long starts_eagerly(void *arg)
+{
+	struct coro_spawn_opts opts = {
+		.size = sizeof(opts),
+		.flags = CORO_SPAWN_EAGER,
+	};
+
+	for (int i = 0; i < SPINS; i++) {
+		EXPECT_EQ(0, coro_spawn_opts(NULL, spins_once, arg, &opts));
+		EXPECT_EQ(0, coro_spawn_opts(NULL, ends_at_once, arg, &opts));
+		spin();
+		coro_sleep(0);
+	}
+	return (long)arg;
+}
+
+static long start_eagerly(void *arg)
+{
+	struct coro_meter m;
+	struct coro *c;
+
+	EXPECT_EQ(0, coro_spawn_opts(&c, starts_eagerly, arg, NULL));
+	EXPECT_EQ(0, coro_await(c));
+	m = meter_of(c);
+	/* Of turns that are so long all but the first few are measured. */
+	EXPECT_LE(SPINS / 2 * 3 * (uint64_t)SPIN_NS, m.run_ns);
+	EXPECT_LE(3 * (uint64_t)SPIN_NS, m.run_max_ns);
+	coro_put(c);
+	return 0;
+}
+
+TEST_F(meter, eager_start_is_part_of_the_turn_that_it_is_in)
+{
+	EXPECT_EQ(0, run_metered(start_eagerly, NULL, NULL));
+}
+
 static long read_anyhow(void *arg)
 {
 	struct coro_meter_times times = { .size = sizeof(times) };
