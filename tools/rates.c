@@ -52,15 +52,20 @@ static void ctl_rate_measured(struct ctl_rate *rate,
 		turns > 0 ? ctl_delta(from->ready_ns, to->ready_ns) / turns : 0;
 }
 
-/* By a count that wraps: less than there were, if that was more often than 65,535. */
-static void ctl_rate_counted(struct ctl_rate *rate, const struct ctl_coro *was,
-			     double ns)
+/*
+ * By a count that wraps: less than there were, if that was more often than 65,535. It is
+ * the entry's, of whatever life; where there was none before, what it was is not known.
+ */
+static void ctl_rate_counted(struct ctl_rate *rate,
+			     const struct ctl_snapshot *snap_before,
+			     const struct ctl_sched *sched, double ns)
 {
-	uint16_t runs = rate->coro->shm.runs;
+	const struct ctl_coro *c = rate->coro;
+	const struct ctl_coro *was =
+		sched ? ctl_snapshot_index(snap_before, sched, c->index) : NULL;
 
-	if (was)
-		runs = (uint16_t)(runs - was->shm.runs);
-	rate->turns = runs * 1e9 / ns;
+	rate->turns = was ? (uint16_t)(c->shm.runs - was->shm.runs) * 1e9 / ns :
+			    0;
 	rate->run = -1;
 	rate->ready_ns = -1;
 }
@@ -87,7 +92,7 @@ static void ctl_rate_coro(struct ctl_rate *rate, const struct ctl_look *l,
 			      &none,
 			&now->figures[c - l->snap.coros], ns);
 	else
-		ctl_rate_counted(rate, was, ns);
+		ctl_rate_counted(rate, snap_before, sched, ns);
 }
 
 /* Of what its loop measured, or else the sum of its coroutines. */

@@ -283,9 +283,9 @@ uint64_t ctl_coro_word(const struct ctl_snapshot *s, const struct ctl_coro *c,
 	return ctl_process_word(s->process, ctl_coro_object(c) + at);
 }
 
-static struct ctl_coro *ctl_snapshot_index(const struct ctl_snapshot *s,
-					   const struct ctl_sched *sched,
-					   uint32_t index)
+struct ctl_coro *ctl_snapshot_index(const struct ctl_snapshot *s,
+				    const struct ctl_sched *sched,
+				    uint32_t index)
 {
 	size_t low = sched->first, high = sched->first + sched->nr;
 

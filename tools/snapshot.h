@@ -68,7 +68,10 @@ uint64_t ctl_coro_object(const struct ctl_coro *c);
 uint64_t ctl_coro_word(const struct ctl_snapshot *s, const struct ctl_coro *c,
 		       uint32_t at);
 
-/* By its id in a scheduler, or by the address of its struct coro; or NULL. */
+/* By its index or id in a scheduler, or by the address of its struct coro; or NULL. */
+struct ctl_coro *ctl_snapshot_index(const struct ctl_snapshot *s,
+				    const struct ctl_sched *sched,
+				    uint32_t index);
 struct ctl_coro *ctl_snapshot_find(const struct ctl_snapshot *s,
 				   const struct ctl_sched *sched, uint64_t id);
 struct ctl_coro *ctl_snapshot_at(const struct ctl_snapshot *s, uint64_t object);

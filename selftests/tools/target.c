@@ -289,6 +289,28 @@ static NOINLINE long mixes(void *arg)
 	return (long)arg;
 }
 
+static NOINLINE long turns(void *arg)
+{
+	for (long i = 0; i < (long)arg; i++)
+		coro_sleep(0);
+	return coro_sleep(20 * CORO_MSEC);
+}
+
+/* Its entry has many turns from a life before, and is free half of the time. */
+static NOINLINE long seldom(void *arg)
+{
+	struct coro *first = coro_new_named(turns, (void *)40000, "turns");
+
+	coro_start(first);
+	coro_await(first);
+	ready();
+	for (;;) {
+		coro_spawn_named(turns, NULL, "turns");
+		coro_sleep(40 * CORO_MSEC);
+	}
+	return (long)arg;
+}
+
 static NOINLINE long churn(void *arg)
 {
 	for (int i = 0; i < 8; i++) {
@@ -376,9 +398,11 @@ int main(int argc, char **argv)
 		return (int)coro_run(nap, NULL);
 	if (!strcmp(how, "churn"))
 		return (int)coro_run(churn, NULL);
+	if (!strcmp(how, "seldom"))
+		return (int)coro_run(seldom, NULL);
 	if (!strcmp(how, "threads"))
 		return come_and_go();
 	fprintf(stderr,
-		"usage: target hang|leak|naps|spin|many NUMBER|churn|threads\n");
+		"usage: target hang|leak|naps|spin|many NUMBER|churn|seldom|threads\n");
 	return 2;
 }

@@ -371,6 +371,13 @@ def lack_of_memory_is_told(program):
     assert {0, 2} <= codes, codes
 
 
+def top_counts_no_turns_of_a_life_before(program):
+    with target(program, "seldom") as pid:
+        for line in Said("top", "--json", "-n", "40", "-s", "0.027", pid).out.splitlines():
+            for c in json.loads(line)["coroutines"]:
+                assert c["turns_per_second"] < 1000, c
+
+
 class Terminal:
     """What a command shows on a terminal of so many lines, and what is typed there."""
 
@@ -793,7 +800,7 @@ OF_ONE = (
     many_are_listed, death_is_survived, strangers_are_told_what_to_do, all_processes_are_listed,
     process_without_coroutines_is_told, process_that_is_not_there_is_told, wrong_usage_is_explained,
     top_lives_on_a_terminal, top_leaves_the_terminal_as_it_was, top_ends_with_its_terminal, top_shows_some_of_many,
-    lack_of_memory_is_told, help_and_version_are_printed, output_that_cannot_be_written_is_told, server_under_load_is_looked_at,
+    top_counts_no_turns_of_a_life_before, lack_of_memory_is_told, help_and_version_are_printed, output_that_cannot_be_written_is_told, server_under_load_is_looked_at,
 )  # fmt: skip
 
 
