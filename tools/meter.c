@@ -43,7 +43,7 @@ void ctl_meter_read(const struct ctl_snapshot *s, const struct ctl_sched *sched,
 bool ctl_figures_read(const struct ctl_snapshot *s, const struct ctl_coro *c,
 		      struct coro__figures *f)
 {
-	return !ctl_process_read(
-		s->process, ctl_coro_object(c) + c->sched->root.coro_figures, f,
-		sizeof(*f));
+	uint64_t at = ctl_coro_object(c) + c->sched->root.coro_figures;
+
+	return !ctl_process_read(s->process, at, f, sizeof(*f));
 }

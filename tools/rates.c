@@ -84,13 +84,13 @@ static void ctl_rate_coro(struct ctl_rate *rate, const struct ctl_look *l,
 			NULL;
 	const struct ctl_meter *m = &now->meters[c->sched - l->snap.scheds];
 	double ns = (double)(now->now_ns - before->now_ns);
+	const struct coro__figures *from = &none;
 
+	if (was)
+		from = &before->figures[was - snap_before->coros];
 	if (m->has_loop && m->measures)
-		ctl_rate_measured(
-			rate,
-			was ? &before->figures[was - snap_before->coros] :
-			      &none,
-			&now->figures[c - l->snap.coros], ns);
+		ctl_rate_measured(rate, from, &now->figures[c - l->snap.coros],
+				  ns);
 	else
 		ctl_rate_counted(rate, snap_before, sched, ns);
 }

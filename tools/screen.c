@@ -141,7 +141,7 @@ static void ctl_pad_fill(WINDOW *pad, const char *text, size_t head,
 void ctl_screen_show(struct ctl_screen *s, const char *text, size_t head)
 {
 	size_t rows = ctl_lines(text) - head;
-	size_t room = (size_t)LINES > head ? (size_t)LINES - head : 0;
+	size_t room = head < (size_t)LINES ? (size_t)LINES - head : 0;
 	size_t last = rows > room ? rows - room : 0;
 	WINDOW *pad = newpad(LINES, CTL_SCREEN_WIDTH);
 

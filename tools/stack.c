@@ -56,9 +56,9 @@ static const char *ctl_stack_stop(struct ctl_stacks *t, struct ctl_coro *c)
 		ctl_thread_stop(&t->look->process, (pid_t)c->shm.worker, &stop);
 
 	if (err == -EPERM)
-		return "it runs, and its thread may not be stopped: somebody else traces it, or ptrace(2) is forbidden";
+		return "it runs; somebody else traces its thread, or ptrace(2) is forbidden";
 	if (err == -EBUSY)
-		return "it runs, and its thread cannot be stopped: it is in a sleep that nothing interrupts";
+		return "it runs; its thread is in a sleep that nothing interrupts";
 	if (err)
 		return ctl_stack_runs;
 	why = ctl_stack_stopped(t, c, &stop);

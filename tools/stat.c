@@ -95,7 +95,7 @@ static void ctl_stat_meter(const struct ctl_meter *m, FILE *to)
 	if (!m->has_loop)
 		return;
 	if (!m->measures) {
-		fputs("  turns are not measured: CORO_RUN_F_METER, or CORO_METER=1 in its environment\n",
+		fputs("  turns are not measured: start it with CORO_METER=1\n",
 		      to);
 		return;
 	}

@@ -295,7 +295,7 @@ static enum ctl_exit ctl_top_live(struct ctl_top *t, int *ret_err)
 	int err;
 
 	if (!ctl_screen_open(&screen)) {
-		fputs("coroctl: this terminal cannot be used: set TERM to what it is, or give --count\n",
+		fputs("coroctl: this terminal cannot be used: set TERM, or give --count\n",
 		      stderr);
 		return CTL_FAILED;
 	}

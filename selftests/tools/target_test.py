@@ -580,7 +580,7 @@ def traced_one_is_told(program):
         os.waitpid(tracer, 0)
         os.close(come)
         os.close(go)
-        assert "somebody else traces it" in why and state_of(pid) == "R", why
+        assert "somebody else traces its thread" in why and state_of(pid) == "R", why
 
 
 def hung_loop_is_looked_at(program):
