@@ -31,6 +31,8 @@ CTL = os.path.join(BUILD, "tools", "coroctl")
 SECONDS = 100
 # In an emulated machine all is slow.
 SLOW = "CORO_TEST_SLOWDOWN" in os.environ
+# There are kernels whose clock knows only ticks: what is measured then is mostly 0.
+COARSE = time.clock_getres(time.CLOCK_MONOTONIC) > 1e-6
 MANY, LOOKS = (2000, 8) if SLOW else (100000, 100)
 NOBODY = 65534
 PTRACE_SEIZE = 0x4206
@@ -296,9 +298,10 @@ def stat_shows_what_was_measured(program):
                 # One may have been measured while its figures were read.
                 assert len(slots) == 40 and sum(slots) >= m["measured"] - 1, m
                 longest = m[what + "_max_ns"]
-                assert 0 < longest <= m[what + "_ns"] and slots[min(longest.bit_length() - 1, 39)], m
+                assert longest <= m[what + "_ns"] and slots[min(max(longest, 1).bit_length() - 1, 39)], m
+                assert COARSE or longest > 0, m
             # Many are ready at a time, so that is longer by far.
-            assert median(m["run_times"]) < median(m["ready_times"]), m
+            assert COARSE or median(m["run_times"]) < median(m["ready_times"]), m
         said = Said("stat", pid)
         assert said.code == 0, said.err
         assert re.search(r"^  \d+ turns, \d+ measured; ran \S+ [num]?s \(longest \S+ [num]?s\); ready ", said.out, re.M), said.out
@@ -341,7 +344,8 @@ def top_shows_who_runs_most(program):
 def is_plausible(top):
     (loop,) = top["schedulers"]
     churns = [c["turns_per_second"] for c in top["coroutines"] if c["name"] == "churns"]
-    return 0 < loop["run_ppm"] < 1500000 and 0 < sum(churns) < loop["turns_per_second"] and loop["ready_ns"] > 0
+    times = 0 < loop["run_ppm"] < 1500000 and loop["ready_ns"] > 0
+    return 0 < sum(churns) < loop["turns_per_second"] and (COARSE or times)
 
 
 def top_counts_turns_where_none_is_measured(program):
