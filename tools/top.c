@@ -254,17 +254,18 @@ static enum ctl_exit ctl_top_print(struct ctl_top *t, int *ret_err)
 static int ctl_top_draw(struct ctl_top *t, struct ctl_screen *screen)
 {
 	size_t bytes, head;
-	char *text;
+	char *text = NULL;
 	FILE *to = open_memstream(&text, &bytes);
+	int err;
 
 	if (!to)
 		return -ENOMEM;
 	head = ctl_top_text(t, to);
-	if (fclose(to))
-		return -ENOMEM;
-	ctl_screen_show(screen, text, head);
+	err = fclose(to) ? -ENOMEM : 0;
+	if (!err)
+		ctl_screen_show(screen, text, head);
 	free(text);
-	return 0;
+	return err;
 }
 
 /* Keys until the next look is due; 1 to leave. */
